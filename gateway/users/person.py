@@ -72,7 +72,7 @@ async def _find_users(
 ) -> tuple[list[User], StalePage | None] | GatewayError:
     """Return the users, and how stale they are if the lifetime of the list has ended; or the error."""
     try:
-        window, stale = await reads.page(source, query, None, _LIMIT, needs)
+        window, _, stale = await reads.page(source, query, None, _LIMIT, needs)
     except GatewayError as error:
         return error
     return [user for user in window.items if query.matches(user)], stale

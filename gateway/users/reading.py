@@ -8,12 +8,12 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
 from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
 from gateway.users.generations import Read
+from gateway.users.hits import Hits
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.kept_users import KeptUsers
@@ -54,12 +54,12 @@ ShadowObserver = Callable[[UserSource, ShadowResult, float], None]
 
 @dataclass(frozen=True, slots=True)
 class _Lookup(Generic[T]):
-    """A read of what may be kept: its key, its tags, the call for it, and the lifetime of what is kept."""
+    """A read of what may be kept: its key, its tags, the call for it with its path template, and the lifetime."""
 
     source: UserSource
     key: RecordKey | PageKey
     tags: tuple[Tag, ...]
-    endpoint: Endpoint
+    template: str
     fetch: Callable[[frozenset[str]], Awaitable[T]]
     lifetime: Callable[[Kept], float]
 
@@ -95,6 +95,7 @@ class UserReader:
         self._catch_up = catch_up
         self._now = now
         self._observe_shadow = observe_shadow
+        self._hits = Hits(self._records)
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
         self._kept_sources = frozenset(
@@ -123,8 +124,7 @@ class UserReader:
         lifetime = self._user_lifetime(source, credential, kept)
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
             return None
-        endpoint = Endpoint(source, "GET", self._sources.named(source).user_template)
-        self._report_hit(source, endpoint, lifetime - age, report)
+        self._hits.fresh(source, self._sources.named(source).user_template, lifetime - age, report)
         return (kept.value,)
 
     async def user(self, ref: Ref, needs: frozenset[str]) -> User | None:
@@ -142,7 +142,7 @@ class UserReader:
             ref.source,
             RecordKey(credential, ref),
             (RecordTag.of(ref), ListTag.of(ref.source, ref.tenant)),
-            Endpoint(ref.source, "GET", source.user_template),
+            source.user_template,
             fetch,
             lambda kept: self._user_lifetime(ref.source, credential, kept),
         )
@@ -157,14 +157,14 @@ class UserReader:
         needs: frozenset[str],
         *,
         anew: bool = False,
-    ) -> tuple[Window, StalePage | None]:
-        """Return a page of the users of a source, and how stale it is if its lifetime has ended.
+    ) -> tuple[Window, float, StalePage | None]:
+        """Return a page of the users of a source, its age in seconds, and how stale it is if its lifetime has ended.
 
         `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
         if source.name not in self._kept_sources:
             note_unkept(source.name)
-            return await source.page_users(query, position, limit, needs), None
+            return await source.page_users(query, position, limit, needs), 0.0, None
 
         async def fetch(all_needs: frozenset[str]) -> Window:
             return await source.page_users(query, position, limit, all_needs)
@@ -174,19 +174,11 @@ class UserReader:
             source.name,
             PageKey(credential, source.name, query, position, limit),
             (ListTag.of(source.name, query.tenant or source.tenant),),
-            Endpoint(source.name, "GET", source.list_template),
+            source.list_template,
             fetch,
             lambda kept: self._page_lifetime(source.name, kept.value),
         )
         return await self._read(lookup, needs, anew=anew)
-
-    def page_age(self, source: Source, query: UserQuery, position: str | None, limit: int) -> float:
-        """Return how many seconds ago a page was read that `page` has just returned; 0 if it is not kept."""
-        if self._mode is not KeepMode.ON or source.name not in self._kept_sources:
-            return 0.0
-        credential = current_principal.get().credential(source.name)
-        kept = self._records.find(PageKey(credential, source.name, query, position, limit))
-        return 0.0 if kept is None else self._records.clock() - kept.read_at
 
     async def may_use_prefetched(self) -> bool:
         """Return whether the running operation may use what was read for an earlier page.
@@ -208,7 +200,7 @@ class UserReader:
         report = current_freshness.get()
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
             return False
-        self._report_hit(source.name, Endpoint(source.name, "GET", source.list_template), lifetime - age, report)
+        self._hits.fresh(source.name, source.list_template, lifetime - age, report)
         return True
 
     async def aclose(self) -> None:
@@ -225,8 +217,8 @@ class UserReader:
 
     async def _read(
         self, lookup: _Lookup[T], needs: frozenset[str], *, anew: bool = False
-    ) -> tuple[T, StalePage | None]:
-        """Return the result, and how stale it is if its lifetime has ended."""
+    ) -> tuple[T, float, StalePage | None]:
+        """Return the result, how many seconds ago it was read, and how stale it is if its lifetime has ended."""
         report = current_freshness.get()
         wanted = ANY_FRESHNESS if report is None else report.wanted
         may_use = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
@@ -247,10 +239,10 @@ class UserReader:
                 if wanted.accepts(age, lifetime):
                     shadowed, result, forward = kept, KeptResult.BYPASS, Forward.BYPASS
             elif wanted.accepts(age, lifetime):
-                self._report_hit(lookup.source, lookup.endpoint, lifetime - age, report)
-                return kept.value, None
+                self._hits.fresh(lookup.source, lookup.template, lifetime - age, report)
+                return kept.value, age, None
             elif self._stale.accepts(Kind.USER, lookup.key.credential, kept, lifetime):
-                return kept.value, self._give_stale(lookup, kept, lifetime, self._renew(lookup, kept))
+                return kept.value, age, self._give_stale(lookup, kept, lifetime, self._renew(lookup, kept))
             needs |= kept.needs  # whoever needs less does not alternate with whoever needs more
         require_calls(lookup.source)
         stale: StalePage | None = None
@@ -261,7 +253,7 @@ class UserReader:
             value = await self._fetch(lookup, needs, report, shadowed)
         if report is not None and stale is None:
             report.miss(forward)
-        return value, stale
+        return value, 0.0 if stale is None else stale.age, stale
 
     async def _fetch_or_find(
         self, lookup: _Lookup[T], needs: frozenset[str], result: KeptResult, report: FreshnessReport | None
@@ -293,7 +285,7 @@ class UserReader:
         self, lookup: _Lookup[Any], kept: Kept, lifetime: float, reason: StaleReason, error: GatewayError | None = None
     ) -> StalePage:
         """Report what is given past its lifetime, and return how stale it is."""
-        read = self._stale.report(lookup.endpoint, lookup.subject, kept, lifetime, reason)
+        read = self._hits.stale(lookup.source, lookup.template, lookup.subject, kept, lifetime, reason=reason)
         as_of = datetime.fromtimestamp(self._now() - read.age, UTC)
         return StalePage(read, Timestamp(f"{as_of:%Y-%m-%dT%H:%M:%S}.{as_of.microsecond // 1000:03}Z"), error)
 
@@ -360,10 +352,3 @@ class UserReader:
         """
         began = self._now() - (self._records.clock() - read.began_at)
         self._observe_shadow(read.source, *compare(kept.value, value, age=read.began_at - kept.read_at, now=began))
-
-    def _report_hit(self, source: UserSource, endpoint: Endpoint, ttl: float, report: FreshnessReport | None) -> None:
-        self._records.results[source, KeptResult.HIT] += 1
-        if report is not None:
-            report.hit(ttl)
-        if (calls := current_calls.get()) is not None:
-            calls.add(CallKind.KEPT, endpoint, None, 0.0)

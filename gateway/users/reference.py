@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.calls import CallKind, Endpoint, current_calls
+from gateway.calls import current_calls
 from gateway.errors import Origin, SourceTimeout
 from gateway.freshness import ANY_FRESHNESS, Forward, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
@@ -23,6 +23,7 @@ from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
 from gateway.principal import ANYONE, Principal
 from gateway.users.batch_calls import BatchCalls
+from gateway.users.hits import Hits
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
 from gateway.users.lifetimes import Lifetimes
@@ -92,6 +93,7 @@ class ReferenceData:
         self._lifetimes = lifetimes or Lifetimes()
         self._keeps = self._lifetimes.reference > 0
         self._observe = observe
+        self._hits = Hits(self._records)
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
         self._to_renew: dict[_BatchKey, list[Ref]] = {}  # until the read in the background begins
@@ -200,12 +202,7 @@ class ReferenceData:
                 self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
             self._report_stale(ref, kept, reason)
             return (kept.value,)
-        self._records.results[ref.source, KeptResult.HIT] += 1
-        if report is not None:
-            report.hit(lifetime - age)
-        if (calls := current_calls.get()) is not None:
-            directory = self._sources.named(ref.source).directories[ref.kind]
-            calls.add(CallKind.KEPT, Endpoint(ref.source, "GET", directory.template), None, 0.0)
+        self._hits.fresh(ref.source, self._template(ref), lifetime - age, report)
         return (kept.value,)
 
     def _reason(self, key: _BatchKey, ref: Ref) -> tuple[KeptResult, Forward]:
@@ -230,8 +227,10 @@ class ReferenceData:
         return kept if accepted else None
 
     def _report_stale(self, ref: Ref, kept: Kept, reason: StaleReason) -> None:
-        template = self._sources.named(ref.source).directories[ref.kind].template
-        self._stale.report(Endpoint(ref.source, "GET", template), ref, kept, self._lifetimes.reference, reason)
+        self._hits.stale(ref.source, self._template(ref), ref, kept, self._lifetimes.reference, reason=reason)
+
+    def _template(self, ref: Ref) -> str:
+        return self._sources.named(ref.source).directories[ref.kind].template
 
     def _renew(self, key: _BatchKey, ref: Ref, principal: Principal) -> None:
         """Read a record again in the background, in one batch with the others that are given at the same time."""

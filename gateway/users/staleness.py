@@ -13,9 +13,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
 from typing import Any
 
-from gateway.calls import CallKind, Endpoint, current_calls
 from gateway.errors import GatewayError, RateLimited, SourceTimeout, SourceUnavailable
-from gateway.freshness import ANY_FRESHNESS, StaleRead, StaleReason, current_freshness
+from gateway.freshness import ANY_FRESHNESS, StaleReason, current_freshness
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import Deadline, background_context, current_deadline, current_principal, uses_spare_budget
 from gateway.principal import Principal
@@ -42,7 +41,7 @@ TraceRead = Callable[[str], AbstractContextManager[None]]
 
 
 class StaleRecords:
-    """Decides which of the kept records are given past their lifetime, and reports those that are."""
+    """Decides which of the kept records are given past their lifetime."""
 
     def __init__(self, records: KeptRecords, lifetimes: Lifetimes) -> None:
         self._records = records
@@ -56,21 +55,6 @@ class StaleRecords:
         """Return whether what is kept may be given instead of an error of its source."""
         if_error = self._lifetimes.if_error(source)
         return self._may_be_given(kind, credential, kept) and self._accepts(kept, lifetime, if_error)
-
-    def report(
-        self, endpoint: Endpoint, subject: Hashable, kept: Kept, lifetime: float, reason: StaleReason
-    ) -> StaleRead:
-        """Report a record that was given past its lifetime, and return the report of it."""
-        source = UserSource(endpoint.source)
-        ref = getattr(kept.value, "ref", None)  # a window has none
-        read = StaleRead(source, subject, self._records.clock() - kept.read_at, reason, ref)
-        self._records.count_stale(source, reason, read.age)
-        if (report := current_freshness.get()) is not None:
-            report.hit(lifetime - read.age)
-            report.stale.append(read)
-        if (calls := current_calls.get()) is not None:
-            calls.add(CallKind.KEPT, endpoint, None, 0.0)
-        return read
 
     def _may_be_given(self, kind: Kind, credential: str, kept: Kept) -> bool:
         return kept.value is not None and self._lifetimes.may_be_stale(kind, credential)

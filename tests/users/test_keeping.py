@@ -174,7 +174,7 @@ async def test_a_change_returns_the_user(source: MemorySource, reads: UserReader
     with acting_as(Principal("ada", frozenset(Action))):
         assert await reads.user(ref("u2"), PROFILE | ROLE) == grace
         assert not source.calls
-        window, _ = await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
+        window, _, _ = await reads.page(source, UserQuery(), None, 10, PROFILE)  # type: ignore[arg-type]  # as above
     assert grace in window.items
 
 

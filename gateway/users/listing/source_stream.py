@@ -184,7 +184,7 @@ class SourceStream:
         search = self._search or self.walk_position.search()
         read_at = self._clock()
         try:
-            window, stale = await self._reads.page(
+            window, age, stale = await self._reads.page(
                 self._source, self._query, search.read_from, limit, self._needs, anew=anew
             )
         except BadUserInput as error:
@@ -199,7 +199,7 @@ class SourceStream:
             self.error = error
             return
         self.responded = True
-        read_at = min(read_at, self._clock() - self._reads.page_age(self._source, self._query, search.read_from, limit))
+        read_at = min(read_at, self._clock() - age)
         if stale is not None:
             self.stale.append(stale)
         users = search.users_after(window)

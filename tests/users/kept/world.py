@@ -251,7 +251,9 @@ class World:
 
         async def call() -> Answered:
             with acting_as(principal):
-                window, _ = await replica.reads.page(replica.connection, UserQuery(search=search), None, limit, needs)
+                window, _, _ = await replica.reads.page(
+                    replica.connection, UserQuery(search=search), None, limit, needs
+                )
             return Answered(_rows(window.items), [window, *window.items])
 
         reading = Reading(replica, principal, credential, page(search, limit), self._wish(), needs, kind="page")

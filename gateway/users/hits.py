@@ -1,0 +1,42 @@
+"""Reports the reads that are answered by what is kept: in the metrics, to the caller, and among the calls."""
+
+from collections.abc import Hashable
+
+from gateway.calls import CallKind, Endpoint, current_calls
+from gateway.freshness import FreshnessReport, StaleRead, StaleReason, current_freshness
+from gateway.users.model import UserSource
+from gateway.users.records import Kept, KeptRecords, KeptResult
+
+__all__ = ["Hits"]
+
+
+class Hits:
+    """Reports hits. `template` is the path template of the call that is not made."""
+
+    def __init__(self, records: KeptRecords) -> None:
+        self._records = records
+
+    def fresh(self, source: UserSource, template: str, ttl: float, report: FreshnessReport | None) -> None:
+        """Report what is given within its lifetime, which ends in `ttl` seconds; `report` is of the operation."""
+        self._records.results[source, KeptResult.HIT] += 1
+        if report is not None:
+            report.hit(ttl)
+        _add_call(source, template)
+
+    def stale(
+        self, source: UserSource, template: str, subject: Hashable, kept: Kept, lifetime: float, *, reason: StaleReason
+    ) -> StaleRead:
+        """Report what is given past its lifetime, and return the report of it."""
+        ref = getattr(kept.value, "ref", None)  # a window has none
+        read = StaleRead(source, subject, self._records.clock() - kept.read_at, reason, ref)
+        self._records.count_stale(source, reason, read.age)
+        if (report := current_freshness.get()) is not None:
+            report.hit(lifetime - read.age)
+            report.stale.append(read)
+        _add_call(source, template)
+        return read
+
+
+def _add_call(source: UserSource, template: str) -> None:
+    if (calls := current_calls.get()) is not None:
+        calls.add(CallKind.KEPT, Endpoint(source, "GET", template), None, 0.0)
