@@ -390,7 +390,7 @@ async def test_a_replica_that_is_killed_after_the_event(
     await redis.hdel(record, "answer")  # what the replica leaves behind, once its lease has ended
     response = await world.graphql(mutation, **KEY)
     assert response.keys() == {"data"}, response
-    assert await redis.xlen("usergateway:{events}:entries") == 1
+    assert await _events(redis) == 1
 
 
 async def test_a_result_that_shows_another_change(redis: Redis, redis_url: str) -> None:
@@ -401,6 +401,15 @@ async def test_a_result_that_shows_another_change(redis: Redis, redis_url: str) 
     user = User(UserSource.SOFTWAREONE, "USR-1", name="New", updated_at=Timestamp("2026-01-01T00:00:00.123Z"))
     await log.publish_and_wait(UserChange.UPDATED, user, "one")
     await log.publish_and_wait(UserChange.UPDATED, user, "another", repeated=True)
-    assert await redis.xlen("usergateway:{events}:entries") == 1
     await log.aclose()
+    assert await _events(redis) == 1
     await client.aclose()
+
+
+async def _events(redis: Redis) -> int:
+    """Return the number of events in the log.
+
+    By the other entries, whoever keeps users learns that a change was reported again.
+    """
+    entries = await redis.xrange("usergateway:{events}:entries")
+    return sum(not fields[b"entry"].startswith(b"UNKNOWN") for _, fields in entries)
