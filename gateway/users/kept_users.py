@@ -24,18 +24,22 @@ class KeptUsers:
         self._records = records
         self._kept_sources = kept_sources
 
-    def begin_change(self, source: UserSource, target: Ref | None) -> Read:
-        """Begin a change of a user, None for a new one; call `end_change` or `end_refused_change` in any case."""
+    def begin_change(self, source: UserSource, target: Ref | None) -> Read | None:
+        """Begin a change of a user, None for a new one; call `end_change` or `end_refused_change` in any case.
+
+        Pass it what is returned: None where no users of the source are kept.
+        """
+        if source not in self._kept_sources:
+            return None
         tags = () if target is None else (RecordTag.of(target),)
         return self._records.begin(source, Kind.USER, *tags)
 
-    def end_change(self, read: Read, target: Ref | None, user: User | None, *, is_gone: bool = False) -> None:
+    def end_change(self, read: Read | None, target: Ref | None, user: User | None, *, is_gone: bool = False) -> None:
         """End a change that may have been carried out, with the user after it if it is known.
 
         What it may have altered is dropped, and the user is kept. `is_gone`: there is no user of the target's id.
         """
-        if read.source not in self._kept_sources:
-            self._records.end(read)
+        if read is None:
             return
         refs = [ref for ref in (target, None if user is None else user.ref) if ref is not None]
         tenants = {ref.tenant for ref in refs} or {""}
@@ -55,9 +59,10 @@ class KeptUsers:
             self._records.store_change(read, tags, RecordKey(credential, user.ref), user, needs)
         self._records.end(read)
 
-    def end_refused_change(self, read: Read) -> None:
+    def end_refused_change(self, read: Read | None) -> None:
         """End a change that was certainly not carried out."""
-        self._records.end(read)
+        if read is not None:
+            self._records.end(read)
 
     async def complete(self, source: CompletingSource, user: User, missing: frozenset[str]) -> User:
         """Return the user after a change with what its source left out of the response (`CompletingSource.complete`).
