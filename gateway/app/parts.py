@@ -108,10 +108,11 @@ async def open_parts(
     secret = settings.cursor_secret
     once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
     stack.push_async_callback(once.aclose)
+    mode = KeepMode(settings.keep_mode)
     feeds = ChangeFeeds(poll_intervals(settings), clock.monotonic)
     records = KeptRecords(max_bytes=settings.keep_max_bytes, clock=clock.monotonic, observe_stale=observer.stale)
     lifetimes = Lifetimes(
-        {source.name: _keep_rule(settings, source.name) for source in sources},
+        {source.name: _keep_rule(settings, source.name, mode) for source in sources},
         reference=settings.reference_ttl,
         is_reported=feeds.is_reported,
         known_until=feeds.known_until,
@@ -119,13 +120,13 @@ async def open_parts(
     background = BackgroundReads(trace=telemetry.reading_again)
     for name, note in keep_notes(settings, UNPROVEN_LIFETIME).items():
         _LOG.info("%s: %s", titled(name), note, extra={"source": name})
-    if settings.keep_mode == "shadow":
+    if mode is KeepMode.SHADOW:
         observer.expect_comparisons(source.name for source in sources)
     reads = UserReader(
         sources,
         records,
         lifetimes,
-        mode=KeepMode(settings.keep_mode),
+        mode=mode,
         catch_up=events.catch_up,
         observe_shadow=observer.compared,
         now=clock.time,
@@ -191,11 +192,10 @@ async def open_parts(
     )
 
 
-def _keep_rule(settings: Settings, source: UserSource) -> KeepRule:
+def _keep_rule(settings: Settings, source: UserSource, mode: KeepMode) -> KeepRule:
     configured = settings_of(settings, source)
     # Otherwise the older reference data would be given to callers of a gateway that keeps no users, which is unasked.
-    is_on = KeepMode(settings.keep_mode) is KeepMode.ON
-    return KeepRule(configured.keep, configured.keep_if_error if is_on else 0.0)
+    return KeepRule(configured.keep, configured.keep_if_error if mode is KeepMode.ON else 0.0)
 
 
 def _configured_state(settings: Settings, observer: MetricsObserver, clock: Clock) -> State:
