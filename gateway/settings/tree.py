@@ -170,7 +170,7 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
         "what is read all the same",
     )
     keep_max_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
-        default=64 * 1024 * 1024, description="maximum bytes of all that is kept, reference data too, estimated"
+        default=128 * 1024 * 1024, description="maximum bytes of all that is kept, reference data too, estimated"
     )
     cursor_secret: Secret | None = Field(
         default=None,

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
 from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
+from gateway.users.batches import UserBatches
 from gateway.users.generations import Read
 from gateway.users.hits import Hits
 from gateway.users.identity import check_user
@@ -102,6 +103,7 @@ class UserReader:
             source.name for source in sources if mode is not KeepMode.OFF and self._lifetimes.keeps_users(source.name)
         )
         self.kept_users = KeptUsers(sources, self._records, self._kept_sources)
+        self._batches = UserBatches(sources, self._records, self.kept_users.credential_refused)
         is_immediate = mode is KeepMode.ON and catch_up is None
         self._immediate = self._kept_sources if is_immediate else frozenset()  # what is kept needs no wait
 
@@ -206,6 +208,7 @@ class UserReader:
     async def aclose(self) -> None:
         """Cancel the reads in the background, drop everything, and keep nothing any more."""
         await self._background.aclose()
+        await self._batches.aclose()
         self._records.close()
 
     def _user_lifetime(self, source: UserSource, credential: str, kept: Kept) -> float:
@@ -221,10 +224,10 @@ class UserReader:
         """Return the result, how many seconds ago it was read, and how stale it is if its lifetime has ended."""
         report = current_freshness.get()
         wanted = ANY_FRESHNESS if report is None else report.wanted
-        may_use = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
+        accepts_kept = not (anew or wanted.no_cache or (report is not None and report.reads_users_anew))
         # What other replicas have changed until now must be known before anything that is kept can be given, and before
         # a call can be shared that is under way.
-        may_use = (self._catch_up is None or await self._catch_up()) and may_use
+        may_use = (self._catch_up is None or await self._catch_up()) and accepts_kept
         kept = self._records.find(lookup.key) if may_use else None
         lifetime = 0.0 if kept is None else lookup.lifetime(kept)
         shadowed: Kept | None = None
@@ -250,7 +253,10 @@ class UserReader:
             value, stale = await self._fetch_or_find(lookup, needs, result, report)
         else:
             self._records.results[lookup.source, result] += 1
-            value = await self._fetch(lookup, needs, report, shadowed)
+            if accepts_kept and self._mode is KeepMode.ON and isinstance(lookup.key, RecordKey):
+                value = await self._fetch_user(lookup, lookup.key, needs, may_use=may_use)
+            else:
+                value = await self._fetch(lookup, needs, report, shadowed)
         if report is not None and stale is None:
             report.miss(forward)
         return value, 0.0 if stale is None else stale.age, stale
@@ -262,6 +268,8 @@ class UserReader:
         is_given = False
         try:
             with shortly_before_deadline():
+                if isinstance(lookup.key, RecordKey):
+                    return await self._fetch_user(lookup, lookup.key, needs, may_use=True), None
                 return await self._fetch(lookup, needs, report), None
         except FailureOfSource as error:
             kept = self._find_if_error(lookup, needs)  # again: it may have changed meanwhile
@@ -288,6 +296,23 @@ class UserReader:
         read = self._hits.stale(lookup.source, lookup.template, lookup.subject, kept, lifetime, reason=reason)
         as_of = datetime.fromtimestamp(self._now() - read.age, UTC)
         return StalePage(read, Timestamp(f"{as_of:%Y-%m-%dT%H:%M:%S}.{as_of.microsecond // 1000:03}Z"), error)
+
+    async def _fetch_user(self, lookup: _Lookup[T], key: RecordKey, needs: frozenset[str], *, may_use: bool) -> T:
+        """Read a user by a page if many are waited for, else by a call. `may_use`: what is kept may be given."""
+        report = current_freshness.get()
+        if self._batches.is_crowded(key, needs):
+            found: Any = await self._batches.look_up(key, needs, anew=not may_use)
+            if found is not None:
+                if report is not None and self._records.find(key) is not None:
+                    report.stored += 1
+                return cast(T, found[0])
+            kept = self._records.find(key) if may_use else None  # since the reader began to wait
+            if kept is not None and needs <= kept.needs:
+                wanted = ANY_FRESHNESS if report is None else report.wanted
+                if wanted.accepts(self._records.clock() - kept.read_at, lookup.lifetime(kept)):
+                    return cast(T, kept.value)
+        with self._batches.reading_alone(key):
+            return await self._fetch(lookup, needs, report)
 
     async def _fetch(
         self,

@@ -93,7 +93,7 @@ class KeptRecords:
     def __init__(
         self,
         *,
-        max_bytes: int = 64 * 1024 * 1024,
+        max_bytes: int = 128 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
         observe_stale: StaleObserver = lambda *_: None,
     ) -> None:

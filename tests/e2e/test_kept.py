@@ -54,7 +54,7 @@ async def test_hits(fresh: Callable[..., Any]) -> None:
         await world.data(ACCOUNT)
     in_all, account = await kept(world, "account")
     assert (in_all["mode"], in_all["records"], in_all["evicted"]) == ("on", 1, 0)
-    assert 0 < in_all["bytes"] < 10_000 < in_all["max_bytes"] == 64 * 1024 * 1024
+    assert 0 < in_all["bytes"] < 10_000 < in_all["max_bytes"] == 128 * 1024 * 1024
     assert (account["results"]["hit"], account["results"]["miss"], account["hit_ratio"]) == (3, 1, 0.75)
     assert account["keep_seconds"] == 600
     assert 30 < account["reported_seconds"] <= 40

@@ -15,6 +15,7 @@ from gateway.events.recent import RecentEvents
 from gateway.events.replicated import ReplicatedEventLog
 from gateway.principal import Principal
 from gateway.sources.http.single_flight import SingleFlight
+from gateway.users.batches import _Lookup
 from gateway.users.generations import Generations
 from gateway.users.kept_users import KeptUsers
 from gateway.users.lifetimes import Lifetimes
@@ -206,6 +207,17 @@ def ages_from_the_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(KeptRecords, "store", now)
 
 
+def page_from_before_a_read(patch: pytest.MonkeyPatch) -> None:
+    """A reader gets a user of a page whose call began before the reader did, however old that may be."""
+    init = _Lookup.__init__
+
+    def early(self: _Lookup, *values: Any, **options: Any) -> None:
+        init(self, *values, **options)
+        self.is_early = True
+
+    patch.setattr(_Lookup, "__init__", early)
+
+
 # Each with the seed of an interleaving that finds it.
 PLANTED: dict[Patch, int] = {
     stored_over_a_change: 758,
@@ -218,7 +230,7 @@ PLANTED: dict[Patch, int] = {
     long_while_the_feed_is_dead: 91,
     always_long: 2,
     absence_kept_long: 26,
-    events_not_obeyed: 33,
+    events_not_obeyed: 98,
     deletion_taken_for_a_repetition: 1208,
     unknown_changes_ignored: 554,
     unknown_outcome_ignored: 87,
@@ -229,6 +241,7 @@ PLANTED: dict[Patch, int] = {
     round_counted_from_its_end: 580,
     first_round_trusted: 874,
     needs_ignored: 3,
-    nothing_kept: 2,
+    nothing_kept: 110,
     ages_from_the_end: 14,
+    page_from_before_a_read: 507,
 }

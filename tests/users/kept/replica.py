@@ -16,14 +16,16 @@ from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.kit.polling_lock import PollingLock
+from gateway.users.batches import UserBatches
 from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords
+from gateway.users.records import KeptRecords, RecordKey
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
+from gateway.users.staleness import FailureOfSource
 
 __all__ = ["ABSENCE", "IF_ERROR", "INTERVAL", "KEEP", "LIST", "REFERENCE", "SHORT", "Replica"]
 
@@ -32,8 +34,24 @@ _MANY_USERS = 100_000  # bytes
 _PUBLISHED_WITHIN = 1.0  # seconds that a change waits for its event to be in the log
 
 
+class _Batches(UserBatches):
+    """Notes that a source failed, for each of the reads that wait for the same page."""
+
+    async def look_up(self, key: RecordKey, needs: frozenset[str], *, anew: bool = False) -> tuple[User] | None:
+        try:
+            return await super().look_up(key, needs, anew=anew)
+        except FailureOfSource:
+            read = current_read.get()
+            if read is not None:
+                read.faults += 1
+            raise
+
+
 class Replica:
-    """A gateway. `known` are the changes of the source that it knows of without the log."""
+    """A gateway. `known` are the changes of the source that it knows of without the log.
+
+    While fewer users than `few` are read at the same time, each is one call.
+    """
 
     def __init__(
         self,
@@ -48,6 +66,7 @@ class Replica:
         max_bytes: int,
         cursors: Cursors,
         troubled_at: Any,
+        few: int,
     ) -> None:
         self.name = name
         self.log = log
@@ -70,6 +89,7 @@ class Replica:
         )
         catch_up = None if log.catch_up is None else self._catch_up
         self.reads = UserReader(sources, self.records, lifetimes, mode=mode, catch_up=catch_up)
+        self.reads._batches = _Batches(sources, self.records, self.reads.kept_users.credential_refused, few=few)
         self.users = UserService(
             sources,
             reads=self.reads,

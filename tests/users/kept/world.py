@@ -68,6 +68,7 @@ class World:
         self.random = Random(seed)  # noqa: S311 - an interleaving is no secret
         random.seed(seed)  # from which the event log takes its pauses
         self.swarm = swarm = Swarm.of(self.random)
+        self.few = 1 + seed % 3  # users that are read at a time before others are read by pages
         self.clock = clock
         self.scheduler = Scheduler(self.random, clock, trace=trace)
         self.scheduler.note(swarm)
@@ -118,6 +119,7 @@ class World:
                     mode=swarm.mode,
                     max_bytes=swarm.max_bytes,
                     cursors=_CURSORS,
+                    few=self.few,
                     troubled_at=lambda: -1.0 if self.stream is None else self.stream.troubled_at,
                 )
             )
