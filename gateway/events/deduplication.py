@@ -47,9 +47,9 @@ _VALUE_FIELDS = (
     "two_factor_enabled",
     "google_sso_enabled",
 )
-# In these sources a user is deleted once, so that a second report of that is the same event: a webhook has the user,
-# and polling only finds that it is gone.
-_DELETED_FOR_GOOD = frozenset({UserSource.RESELLER})
+# Of a deleted user of these sources, polling finds only that it is gone, and knows when it was changed last. A webhook
+# has the user as well: the two are one event.
+_FOUND_GONE = frozenset({UserSource.RESELLER})
 _RECORD_FIELDS = ("role", "department", "organization", "current_account")
 
 
@@ -88,8 +88,8 @@ def deduplication_keys(
     record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
     deletion = change is UserChange.DELETED
     content = _digest(deletion, [_value(user, field) for field in _VALUE_FIELDS], record_ids)
-    if deletion and user.source in _DELETED_FOR_GOOD:
-        event = _digest(change, identity)
+    if deletion and user.source in _FOUND_GONE:
+        event = _digest(change, identity, None if user.updated_at is None else user.updated_at.instant().isoformat())
     elif user.updated_at is not None:
         event = _digest(change, identity, user.updated_at, content)
     else:

@@ -72,7 +72,10 @@ def served() -> Iterator[Running]:
             "GATEWAY_EVENTS_HELD": "100",
         }  # so that the event log is full soon
         environment |= {"GATEWAY_EVENTS_WINDOW": "5"}
-        environment |= {"GATEWAY_DOCUMENTS__MEMORY": str(4 * 1024 * 1024)}
+        environment |= {
+            "GATEWAY_DOCUMENTS__MEMORY": str(4 * 1024 * 1024),
+            "GATEWAY_KEEP_MAX_BYTES": str(4 * 1024 * 1024),
+        }
         with command("serve", last="metrics", **environment) as running:
             yield running
 

@@ -73,8 +73,8 @@ async def test_ids_are_global(fresh: Any) -> None:
 
 @pytest.mark.parametrize("type_", ["Account", "Location", "Machine", "ScanningStation", "ProductionStep"])
 async def test_a_record_is_fetched_again(fresh: Any, type_: str) -> None:
-    """A record that its source returns by itself is fetched by its global id, by one call."""
-    world = await fresh()
+    """A record that its source returns by itself is fetched by its global id, by one call where none is kept."""
+    world = await fresh(reference_ttl=0)
     record = (await found(world))[type_]
     await world.forget()
     [node] = (await world.data(NODE, {"id": record["id"]})).values()

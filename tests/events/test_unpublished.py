@@ -154,13 +154,15 @@ async def test_resuming_over_them(logs: Any) -> None:
 
 
 async def test_a_deletion_that_is_reported_twice(logs: Any) -> None:
-    """A reseller user is deleted for good: a second report of that is no event, whatever it says about the user."""
+    """The deletion of a reseller user in one state is one event, whatever a report of it says about the user."""
     log = await logs.new()
     known = User(UserSource.RESELLER, "Id-1", "t1", first_name="Ada", updated_at=NOON)
-    bare = User(UserSource.RESELLER, "id-1", "t1")
+    bare = User(UserSource.RESELLER, "id-1", "t1", updated_at=NOON)
     assert [await log.append(DELETED, user) for user in (known, bare)] == [True, False]
     other = replace(known, source_id="id-2")
     assert [await log.append(DELETED, user) for user in (replace(bare, source_id="id-2"), other)] == [True, False]
+    changed = replace(known, updated_at=LATER)
+    assert [await log.append(change, changed) for change in (UPDATED, DELETED)] == [True, True]
 
 
 @pytest.mark.parametrize("source", [None, ACCOUNT])

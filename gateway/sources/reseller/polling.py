@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import User, UserChange, UserSource
+from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import SourceChanges, UserQuery, Window
 
 __all__ = ["ResellerChanges"]
@@ -118,9 +118,13 @@ class ResellerChanges:
                 has_unknown = True
         changes.sort(key=lambda change: _changed_at(change[1]) or datetime.min.replace(tzinfo=UTC))
         gone = [last.snapshot[_key(source_id)] for source_id in missing if _key(source_id) not in snapshot]
-        changes += [(UserChange.DELETED, User(self.name, state.source_id, self._tenant)) for state in gone]
+        changes += [(UserChange.DELETED, self._deleted(state)) for state in gone]
         self._latest = _Round(following, began, snapshot)
         return SourceChanges(tuple(changes), following, has_unknown, tuple(altered))
+
+    def _deleted(self, state: _State) -> User:
+        at = None if state.changed_at is None else Timestamp(state.changed_at.isoformat())
+        return User(self.name, state.source_id, self._tenant, updated_at=at)
 
     async def _read_all(self) -> dict[str, User] | None:
         """Return all users; None if they move faster than they are read, or the pages are always the same."""

@@ -103,7 +103,9 @@ async def test_rounds(source: Any) -> None:
     found = await polling.poll()
     assert pairs(found) == [(UPDATED, ids[7]), (CREATED, made), (DELETED, ids[100]), (DELETED, ids[3])]
     assert found.changes[0][1].first_name == "Ada"
-    assert found.changes[3][1] == User(UserSource.RESELLER, ids[3], "t1")
+    gone = found.changes[3][1]
+    assert gone == User(UserSource.RESELLER, ids[3], "t1", updated_at=gone.updated_at)
+    assert gone.updated_at is not None
     assert not found.has_unknown
     assert (await polling.poll()).changes == ()
     assert world.reads == 2  # of the two that were missing
