@@ -27,8 +27,7 @@ class PrefetchedWindow:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     needs: frozenset[str]
-    windows: Mapping[UserSource, PrefetchedWindow]
-    size: int
+    windows: dict[UserSource, PrefetchedWindow]
 
 
 class PrefetchedUsers:
@@ -37,7 +36,8 @@ class PrefetchedUsers:
     An entry can be used several times, since a client may request a page twice. Each walk has its entries, because the
     cursors of two walks differ. The users in an entry were read at most `seconds` ago, which is how old a page can be
     where nobody reports a change, or fewer where lists are kept (`UserReader.accepts_prefetched`); call `clear` when a
-    change is known. At most `max_users` are held in all: the least recently used entries are removed first.
+    change is known. At most `max_users` are held in all: the least recently used entries are removed first, and once
+    they have expired.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class PrefetchedUsers:
         self.seconds = seconds
         self.clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._keys: dict[UserSource, set[tuple[str, str]]] = {source: set() for source in UserSource}  # of its windows
         self._size = 0
         self._cleared_at = dict.fromkeys(UserSource, -math.inf)  # users that were read before that are not used
         self._dropped_at: OrderedDict[str, float] = OrderedDict()  # the same for a principal, in the order of the times
@@ -64,10 +65,13 @@ class PrefetchedUsers:
         }
         size = sum(len(prefetched.window.items) for prefetched in windows.values())
         self._remove((principal, cursor))
+        self._remove_expired()
         if not 0 < size <= self._max_users:
             return
-        self._entries[principal, cursor] = _Entry(needs, windows, size)
+        self._entries[principal, cursor] = _Entry(needs, windows)
         self._size += size
+        for source in windows:
+            self._keys[source].add((principal, cursor))
         while self._size > self._max_users:
             self._remove(next(iter(self._entries)))
 
@@ -77,11 +81,7 @@ class PrefetchedUsers:
         if entry is None or not needs <= entry.needs:
             return {}
         expired = self.clock() - self.seconds
-        windows = {
-            source: window
-            for source, window in entry.windows.items()
-            if window.read_at > max(expired, self._cleared_at[source])
-        }
+        windows = {source: window for source, window in entry.windows.items() if window.read_at > expired}
         if windows:
             self._entries.move_to_end((principal, cursor))
         else:
@@ -90,12 +90,14 @@ class PrefetchedUsers:
 
     def clear(self, changed: UserSource | None = None) -> None:
         """Let no users of a source be used that were read until now, also by reads that are under way; None: of any."""
-        if changed is None:
-            self._cleared_at = dict.fromkeys(UserSource, self.clock())
-            self._entries.clear()
-            self._size = 0
-        else:
-            self._cleared_at[changed] = self.clock()
+        for source in UserSource if changed is None else (changed,):
+            self._cleared_at[source] = self.clock()
+            for key in self._keys[source]:
+                windows = self._entries[key].windows
+                self._size -= len(windows.pop(source).window.items)
+                if not windows:
+                    del self._entries[key]
+            self._keys[source].clear()
 
     def drop(self, principal: str) -> None:
         """Let no users be used that were read until now for a principal, also by reads that are under way."""
@@ -107,7 +109,17 @@ class PrefetchedUsers:
         for key in [key for key in self._entries if key[0] == principal]:
             self._remove(key)
 
+    def _remove_expired(self) -> None:
+        """Remove the entries that were used last before all others, as far as they have expired."""
+        expired = self.clock() - self.seconds
+        while self._entries:
+            key, entry = next(iter(self._entries.items()))
+            if any(window.read_at > expired for window in entry.windows.values()):
+                return
+            self._remove(key)
+
     def _remove(self, key: tuple[str, str]) -> None:
         entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._size -= entry.size
+        for source, prefetched in () if entry is None else entry.windows.items():
+            self._size -= len(prefetched.window.items)
+            self._keys[source].discard(key)

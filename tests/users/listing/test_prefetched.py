@@ -81,6 +81,16 @@ def test_kept_for_a_while(clock: Clock) -> None:
     assert not prefetched.find("", "c", N)
 
 
+def test_expired_users_take_no_memory(clock: Clock) -> None:
+    """What has expired is removed when something is stored, and not only when there is no more room."""
+    prefetched = PrefetchedUsers(seconds=10, clock=clock)
+    for cursor, read_at in (("a", 91.0), ("b", 95.0)):
+        prefetched.store("", cursor, N, {ACCOUNT: prefetched_window(3, read_at)})
+    clock.now = 101.0
+    prefetched.store("", "c", N, {ACCOUNT: prefetched_window(3, 101.0)})
+    assert prefetched._size == 6
+
+
 def test_nothing_from_before_a_change(clock: Clock) -> None:
     """Users that were being read while one was changed are not stored, because they may be from before the change."""
     prefetched = PrefetchedUsers(clock=clock)
