@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def status(self) -> str | None:
-        return self.headers.get("Cache-Status")  # type: ignore[no-any-return]
+        return self.headers.get("Cache-Status")  # type: ignore[no-any-return]  # of any client
 
     @property
     def freshness(self) -> Any:

@@ -141,7 +141,7 @@ async def test_events_from_an_outage() -> None:
         over.set()
         return await read(after)
 
-    stream.read = read_after_outage  # type: ignore[method-assign]
+    stream.read = read_after_outage  # type: ignore[method-assign]  # for an outage at this moment
     await over.wait()
     assert not await log.catch_up()
     await caught_up(log)

@@ -292,7 +292,7 @@ async def test_a_lock_without_times(poll: Any) -> None:
     """With a lock that does not save the time of a round, a replica that waits for it cannot know of any."""
     completed: list[float] = []
     lock = MemoryPollingLock()
-    lock.acquire = _never  # type: ignore[method-assign]
+    lock.acquire = _never  # type: ignore[method-assign]  # another replica has it
     _, sleep, results = poll(FakeSource(), MemoryEventLog(), lock, completed.append)
     await sleep.asleep()
     assert (results, completed) == (reported(STANDBY), [])

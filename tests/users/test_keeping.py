@@ -142,7 +142,8 @@ async def test_a_row_that_shows_a_change(source: MemorySource, reads: UserReader
     for user, calls in ((old, 1), (old, 0), (new, 1)):
         clock.now += 1
         source.users["u1"] = user
-        await reads.page(source, UserQuery(search=f"{clock.now}"), None, 10, PROFILE)  # type: ignore[arg-type]
+        query = UserQuery(search=f"{clock.now}")
+        await reads.page(source, query, None, 10, PROFILE)  # type: ignore[arg-type]  # it has the methods that are used
         source.calls.clear()
         assert await reads.user(ref("u1"), PROFILE) == user
         assert await reads.user(ref("u1"), PROFILE | ROLE) == user
