@@ -58,6 +58,7 @@ def build_site(
         [parts.live.route()],
         cors=cors,
         telemetry=telemetry,
+        fast_path=settings.fast_path == "on",
     )
 
 

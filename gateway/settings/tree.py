@@ -161,6 +161,10 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     http_server: Literal["aiohttp", "lean"] = Field(
         default="aiohttp", description="HTTP server; `lean` uses less CPU time"
     )
+    fast_path: Literal["on", "off"] = Field(
+        default="on",
+        description="`off`: no request takes the fast path, which has the same results; to find the cause of a problem",
+    )
     reference_ttl: Annotated[float, Field(ge=0)] = Field(
         default=30.0, description="seconds that roles, departments and organizations are cached; 0: not at all"
     )

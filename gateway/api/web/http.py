@@ -5,9 +5,10 @@ The endpoints use only these, so they work with each of the servers: `aiohttp_se
 
 import re
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -19,13 +20,17 @@ __all__ = [
     "FIRST_MESSAGE",
     "Closed",
     "ControlFrames",
+    "ExtendedHeaders",
+    "FixedHeaders",
     "Handler",
+    "Handling",
     "Headers",
     "Malformed",
     "Route",
     "SocketHandler",
     "SocketRoute",
     "TooLarge",
+    "TryHandle",
     "WebRequest",
     "WebResponse",
     "WebSocket",
@@ -179,6 +184,45 @@ class WebRequest(msgspec.Struct, frozen=True):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+class FixedHeaders:
+    """Header fields that many responses have in common. `lines` is how HTTP/1.1 writes them, encoded once.
+
+    Raises:
+        ValueError: a field contains a line break.
+    """
+
+    __slots__ = ("fields", "lines")
+
+    def __init__(self, *fields: tuple[str, str]) -> None:
+        self.fields = fields
+        self.lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+        if self.lines.count("\n") != len(fields) or self.lines.count("\r") != len(fields):
+            raise ValueError("a line break in a header field")
+
+    def with_fields(self, *fields: tuple[str, str]) -> "ExtendedHeaders":
+        """Return the header fields of one response: these, and then the given ones."""
+        return ExtendedHeaders(self, fields)
+
+
+class ExtendedHeaders(Sequence[tuple[str, str]]):
+    """Fixed header fields, followed by those of one response. A server may write `fixed.lines` for the former."""
+
+    __slots__ = ("fields", "fixed")
+
+    def __init__(self, fixed: FixedHeaders, fields: tuple[tuple[str, str], ...]) -> None:
+        self.fixed = fixed
+        self.fields = fields
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return chain(self.fixed.fields, self.fields)
+
+    def __getitem__(self, index: Any) -> Any:
+        return (*self.fixed.fields, *self.fields)[index]
+
+    def __len__(self) -> int:
+        return len(self.fixed.fields) + len(self.fields)
+
+
 class WebResponse(msgspec.Struct, frozen=True):
     """One response. An iterable body is sent chunk by chunk, and its iterator closed if the client disconnects."""
 
@@ -248,13 +292,35 @@ Handler = Callable[[WebRequest], Awaitable[WebResponse]]
 SocketHandler = Callable[[WebSocket], Awaitable[None]]
 
 
+class Handling(Protocol):
+    """A request that the fast path of an endpoint has checked completely, and not begun to handle.
+
+    `immediate`: its response needs no wait, so that `respond_now` returns it. Otherwise `respond` does.
+    """
+
+    @property
+    def immediate(self) -> bool: ...
+
+    def respond_now(self) -> WebResponse: ...
+
+    async def respond(self) -> WebResponse: ...
+
+
+TryHandle = Callable[[WebRequest], Handling | None]
+"""Decides without waiting whether the fast path can handle a request. None: the handler does; nothing was done yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint with its methods and its path, in which `{name}` matches one segment."""
+    """An endpoint with its methods and its path, in which `{name}` matches one segment.
+
+    `try_handle` is its fast path, for a literal path only; its responses are those of the handler.
+    """
 
     methods: tuple[str, ...]
     path: str
     handler: Handler
+    try_handle: TryHandle | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Mapping, Sequence
-from typing import Self
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
 
 import orjson
 from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Closed, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
+from gateway.api.web.http import Closed, Handling, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
 from gateway.errors import Code, Internal
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.telemetry import Telemetry
 
-__all__ = ["Site"]
+__all__ = ["FastResponse", "Site"]
+
+FastResponse = Callable[[], Coroutine[Any, Any, WebResponse]]
+"""Makes the coroutine that returns the response of the fast path. It must be awaited once it was made."""
 
 _LOG = logging.getLogger("gateway.http")
 
@@ -23,7 +27,8 @@ class Site:
     """The endpoints of a gateway, served by `aiohttp_server.py`, `lean/` or `asgi.py`.
 
     The path of a route is literal, or ends in `/{name}`, which matches one more segment; the handler reads the segment
-    from the path of the request. The report of each request begins and ends here.
+    from the path of the request. The report of each request begins and ends here. `fast_path`: the fast paths of the
+    routes are used.
     """
 
     def __init__(
@@ -32,7 +37,10 @@ class Site:
         sockets: Sequence[SocketRoute] = (),
         cors: Cors | None = None,
         telemetry: Telemetry | None = None,
+        *,
+        fast_path: bool = True,
     ) -> None:
+        self.fast_path = fast_path
         self._routes = {route.path: route for route in routes if "{" not in route.path}
         self._parents = {route.path.partition("{")[0]: route for route in routes if "{" in route.path}
         self._sockets: Mapping[str, SocketHandler] = {route.path: route.handler for route in sockets}
@@ -45,18 +53,56 @@ class Site:
 
     async def respond(self, request: WebRequest) -> WebResponse:
         """Return the response to any request; an unexpected exception becomes a 500."""
-        report, telemetry = request.report, self._telemetry
-        report.method, report.scheme = request.method, request.scheme
         route = self._route(request.path)
-        if route is not None:
-            report.route = route.path
-        telemetry.begin(report, request.headers)
+        self._begin(request, route)
         try:
             response = await self._respond(request, route)
         except asyncio.CancelledError:  # the server cancels the request of a client that disconnects
-            report.status = CLIENT_LEFT
-            telemetry.end(report)
+            self._end_cancelled(request)
             raise
+        return self._end(request, response)
+
+    def try_respond(self, request: WebRequest) -> WebResponse | FastResponse | None:
+        """Return the response, or what has to be called and awaited for it, if the fast path can handle the request.
+
+        None: call `respond`; nothing was done yet.
+        """
+        route = self._routes.get(request.path)
+        if route is None or route.try_handle is None or not self.fast_path or request.method not in route.methods:
+            return None
+        handling = route.try_handle(request)
+        if handling is None:
+            return None
+        if not handling.immediate:
+            return partial(self._respond_fast, request, route, handling)
+        self._begin(request, route)
+        try:
+            response = handling.respond_now()
+        except Exception:  # noqa: BLE001 - as in `_respond`
+            response = _internal_error(request, route)
+        return self._end(request, self._finished(request, response))
+
+    async def _respond_fast(self, request: WebRequest, route: Route, handling: Handling) -> WebResponse:
+        self._begin(request, route)
+        try:
+            response = await handling.respond()
+        except asyncio.CancelledError:
+            self._end_cancelled(request)
+            raise
+        except Exception:  # noqa: BLE001 - as in `_respond`
+            response = _internal_error(request, route)
+        return self._end(request, self._finished(request, response))
+
+    def _begin(self, request: WebRequest, route: Route | None) -> None:
+        report = request.report
+        report.method, report.scheme = request.method, request.scheme
+        if route is not None:
+            report.route = route.path
+        self._telemetry.begin(report, request.headers)
+
+    def _end(self, request: WebRequest, response: WebResponse) -> WebResponse:
+        """End the report of a request, or let it end with the last chunk of the response."""
+        report, telemetry = request.report, self._telemetry
         report.status = report.status or response.status
         body = response.body
         if isinstance(body, bytes):
@@ -64,6 +110,13 @@ class Site:
             telemetry.end(report)
             return response
         return replace(response, body=_ReportedBody(body, report, telemetry))
+
+    def _end_cancelled(self, request: WebRequest) -> None:
+        request.report.status = CLIENT_LEFT
+        self._telemetry.end(request.report)
+
+    def _finished(self, request: WebRequest, response: WebResponse) -> WebResponse:
+        return self._cors.with_headers(request, _completed(request, response))
 
     def _route(self, path: str) -> Route | None:
         return self._routes.get(path) or self._parents.get(path.rpartition("/")[0] + "/")
@@ -89,7 +142,7 @@ class Site:
             response = WebResponse(405, b"", (("Allow", ", ".join(methods)),))
         if is_head:
             response = WebResponse(response.status, b"", response.headers)
-        return self._cors.with_headers(request, _completed(request, response))
+        return self._finished(request, response)
 
 
 class _ReportedBody:

@@ -6,7 +6,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from gateway.api.web.http import WebResponse
+from gateway.api.web.http import ExtendedHeaders, WebResponse
 from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest
 
@@ -27,10 +27,13 @@ def response_head(status: int, headers: Sequence[tuple[str, str]], framing: str)
     Raises:
         ValueError: a header field contains a line break.
     """
+    fixed = ""
+    if headers.__class__ is ExtendedHeaders:
+        fixed, headers = headers.fixed.lines, headers.fields
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
         raise ValueError("a line break in a header field")
-    text = f"{_status_line(status)}{fields}{_date(int(time.time()))}{framing}\r\n"
+    text = f"{_status_line(status)}{fixed}{fields}{_date(int(time.time()))}{framing}\r\n"
     return text.encode("utf-8", "surrogateescape")  # values that repeat bytes of a request were decoded in this way
 
 
