@@ -295,7 +295,8 @@ SocketHandler = Callable[[WebSocket], Awaitable[None]]
 class Handling(Protocol):
     """A request that the fast path of an endpoint has checked completely, and not begun to handle.
 
-    `immediate`: its response needs no wait, so that `respond_now` returns it. Otherwise `respond` does.
+    `immediate`: its response needs no wait, so that `respond_now` returns it, with a body of bytes. Otherwise `respond`
+    returns it. A server may call neither, if the client disconnects.
     """
 
     @property

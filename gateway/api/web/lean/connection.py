@@ -4,15 +4,23 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from gateway.api.web.http import Closed, SocketHandler, WebRequest
+from gateway.api.web.http import Closed, SocketHandler, WebRequest, WebResponse
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
 from gateway.api.web.lean.request_reader import RequestReader
-from gateway.api.web.lean.response_writer import CLOSE, CONTINUE, response_head, write_response
+from gateway.api.web.lean.response_writer import (
+    CLOSE,
+    CONTINUE,
+    encode_response,
+    response_head,
+    write_response,
+    write_stream,
+)
 from gateway.api.web.lean.websocket import LeanWebSocket
+from gateway.api.web.lean.whole_request import WholeRequestParser, WholeRequestReader
 from gateway.api.web.open_connections import OpenConnections
-from gateway.api.web.site import Site
+from gateway.api.web.site import FastResponse, Site
 from gateway.kit.timers import IdleTimer
 
 __all__ = ["ServerConnection"]
@@ -23,7 +31,8 @@ _LOG = logging.getLogger("gateway.http")
 class ServerConnection(asyncio.Protocol):
     """A connection of a client, which is one of `connections` while it is open.
 
-    The running request is cancelled when the client disconnects; a service shields what must not be interrupted.
+    With `whole_requests`, plain requests that arrive in one piece are read by it. The running request is cancelled when
+    the client disconnects; a service shields what must not be interrupted.
     """
 
     def __init__(
@@ -32,6 +41,7 @@ class ServerConnection(asyncio.Protocol):
         options: ServerOptions,
         connections: "OpenConnections[ServerConnection]",
         parse_queue: ParseQueue,
+        whole_requests: WholeRequestParser | None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._site = site
@@ -39,6 +49,9 @@ class ServerConnection(asyncio.Protocol):
         self._connections = connections
         self._parse_queue = parse_queue
         self._reader = RequestReader(self, options, site.socket_handler)
+        self._whole_reader = WholeRequestReader(whole_requests) if whole_requests is not None else None
+        # Whether no request is under way and `_reader` has no part of one: what arrives next may be a whole request.
+        self._awaits_whole = self._whole_reader is not None
         self._timer = IdleTimer(loop, self._on_timeout)
         self._writable = asyncio.Event()
         self._writable.set()
@@ -78,6 +91,14 @@ class ServerConnection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.feed(data)
         elif not self._half_closed:
+            if (
+                self._awaits_whole
+                and (reader := self._whole_reader) is not None
+                and (request := reader.try_read(data, self._peer)) is not None
+            ):
+                self._begin_whole(request)
+                return
+            self._awaits_whole = False
             self._reader.feed(data)
             if self._task is None:
                 self._next()
@@ -159,6 +180,7 @@ class ServerConnection(asyncio.Protocol):
         """Start to respond to the next request, if there is one."""
         incoming = self._reader.next()
         if incoming is None:
+            self._awaits_whole = self._whole_reader is not None and self._reader.is_idle
             if self._draining:
                 self._close()
             elif self._reader.in_head and not self._awaits_head:
@@ -183,20 +205,79 @@ class ServerConnection(asyncio.Protocol):
         except Closed:
             return  # the client has disconnected
         except Exception:  # noqa: BLE001 - whatever it is, it ends this connection only
-            _LOG.exception("defect in a response to %s", incoming.path)
-            self.abort()
+            self._fail(incoming.path)
             return
-        self._task = None
-        if keep_alive:
-            self._connections.idle(self)
-            self._awaits_head = False
-            self._timer.start(self._options.keep_alive_timeout)
-            self._next()
-        elif incoming.body.is_complete:
-            self._close()
+        if keep_alive or incoming.body.is_complete:
+            self._finish(keep_alive=keep_alive)
         else:
+            self._task = None
             self._connections.idle(self)  # it only lingers, and may give way to another one
             self.half_close()
+
+    def _begin_whole(self, request: WebRequest) -> None:
+        """Respond to a request that has arrived completely: at once where nothing has to be awaited for it."""
+        self._awaits_whole = False
+        self._timer.stop()
+        self._connections.busy(self)
+        site = self._site
+        response = site.try_respond(request)
+        if isinstance(response, WebResponse):
+            self._write_whole(request, response)
+        else:
+            self._task = self._loop.create_task(self._respond_whole(request, response))
+
+    async def _respond_whole(self, request: WebRequest, fast: FastResponse | None) -> None:
+        try:
+            response = await (self._site.respond(request) if fast is None else fast())
+            body = response.body
+            if isinstance(body, bytes):
+                self._write_whole(request, response)
+                return
+            keep_alive = not (self._draining or self._connections.retired)
+            is_head = request.method == "HEAD"
+            await write_stream(response, body, self, is_head=is_head, keep_alive=keep_alive)
+        except Closed:
+            return  # the client has disconnected
+        except Exception:  # noqa: BLE001 - as in `_respond`
+            self._fail(request.path)
+            return
+        self._finish(keep_alive=keep_alive)
+
+    def _write_whole(self, request: WebRequest, response: WebResponse) -> None:
+        """Send a response whose body is bytes, and await the next request, which a client that does not read delays."""
+        keep_alive = not (self._draining or self._connections.retired)
+        body = response.body
+        assert isinstance(body, bytes)  # noqa: S101 - see `Handling`
+        try:
+            self.write(encode_response(response, body, is_head=request.method == "HEAD", keep_alive=keep_alive))
+        except ValueError:
+            self._fail(request.path)
+            return
+        if self._writable.is_set():
+            self._finish(keep_alive=keep_alive)
+        else:
+            self._task = self._loop.create_task(self._finish_when_writable(keep_alive=keep_alive))
+
+    async def _finish_when_writable(self, *, keep_alive: bool) -> None:
+        with suppress(Closed):
+            await self.wait_writable()
+            self._finish(keep_alive=keep_alive)
+
+    def _fail(self, path: str) -> None:
+        """Log the current exception, and close the connection."""
+        _LOG.exception("defect in a response to %s", path)
+        self.abort()
+
+    def _finish(self, *, keep_alive: bool) -> None:
+        """Await the next request after a response to one whose body is complete, or close the connection."""
+        self._task = None
+        if not keep_alive:
+            self._close()
+            return
+        self._connections.idle(self)
+        self._awaits_head = False
+        self._timer.start(self._options.keep_alive_timeout)
+        self._next()
 
     async def _serve_websocket(self, request: WebRequest, handler: SocketHandler) -> None:
         self._socket = socket = LeanWebSocket(

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote, urlsplit
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -10,6 +9,7 @@ from gateway.api.web.http import Malformed, SocketHandler
 from gateway.api.web.lean.body import Body, ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
+from gateway.api.web.lean.request_target import split_target
 
 __all__ = ["RequestReader"]
 
@@ -38,35 +38,11 @@ def _check(version: str, method: str, headers: Mapping[bytes, bytes]) -> None:
         raise RejectedRequest(405)
 
 
-def _split_target(target: bytes) -> tuple[str, str]:
-    """Return the path without percent-encoding and the query with it (RFC 9112, 3.2).
-
-    Raises:
-        RejectedRequest: the target is not a URL.
-    """
-    text = target.decode("ascii")  # the parser accepts no other bytes
-    if text[0] != "/":
-        text = _without_origin(text)
-    path, _, query = text.partition("#")[0].partition("?")
-    return unquote(path) if "%" in path else path, query
-
-
 def _framing_fields(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the lines that state the length of a body; nothing where there is no body."""
     if headers.get(b"content-length", b"0").strip() == b"0" and b"transfer-encoding" not in headers:
         return b""
     return b"".join(b"%b: %b\r\n" % (name, headers[name]) for name in _FRAMING_FIELDS if name in headers)
-
-
-def _without_origin(target: str) -> str:
-    """Return a target in absolute form, as clients send it to proxies, without the origin (RFC 9112, 3.2.2)."""
-    if target == "*":
-        return target
-    try:
-        parts = urlsplit(target)
-    except ValueError:
-        raise RejectedRequest(400) from None
-    return f"{parts.path or '/'}?{parts.query}"
 
 
 _MAX_PIECE = 16 * 1024  # bytes given to the parser at once: no more requests are parsed ahead than they contain
@@ -97,6 +73,18 @@ class RequestReader:
         self._overhead = 0  # bytes of a head, or between the chunks of a body
         self.in_head = False
         self._parser: HttpRequestParser | None = HttpRequestParser(self)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all bytes that arrived belong to requests that are complete and were returned by `next`."""
+        return not (
+            self._parsed
+            or self._unparsed
+            or self.in_head
+            or self._closed
+            or self._is_websocket
+            or self._incoming is not None
+        )
 
     def feed(self, data: bytes) -> None:
         """Add bytes that arrived."""
@@ -237,7 +225,10 @@ class RequestReader:
         is_http_1_0 = version == "1.0"
         expects_continue = b"expect" in headers and not is_http_1_0
         body = Body(self._connection, options.read_ahead, expects_continue=expects_continue)
-        path, query = _split_target(self._target)
+        try:
+            path, query = split_target(self._target)
+        except ValueError:
+            raise RejectedRequest(400) from None
         self._incoming = incoming = IncomingRequest(
             method, path, query, headers, body, parser.should_keep_alive(), is_http_1_0
         )

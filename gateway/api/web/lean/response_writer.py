@@ -10,7 +10,7 @@ from gateway.api.web.http import ExtendedHeaders, WebResponse
 from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest
 
-__all__ = ["CLOSE", "CONTINUE", "response_head", "write_response"]
+__all__ = ["CLOSE", "CONTINUE", "encode_response", "response_head", "write_response", "write_stream"]
 
 _STATUSES_WITHOUT_BODY = frozenset({204, 304})  # nor a Content-Length here (RFC 9110, 8.6)
 
@@ -53,6 +53,25 @@ def _date(second: int) -> str:
     return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
+def encode_response(
+    response: WebResponse, body: bytes, *, is_head: bool, keep_alive: bool, is_http_1_0: bool = False
+) -> bytes:
+    """Return the bytes of a response whose body is complete; `is_head`: the method of the request is HEAD.
+
+    Raises:
+        ValueError: a header field contains a line break.
+    """
+    status = response.status
+    bodiless = is_head or status in _STATUSES_WITHOUT_BODY
+    # An empty body for HEAD stands for one of unknown length: the site removed it (RFC 9110, 9.3.2).
+    lengthless = bodiless and (not body or status in _STATUSES_WITHOUT_BODY)
+    framing = "" if lengthless else f"Content-Length: {len(body)}\r\n"
+    if not keep_alive or is_http_1_0:
+        framing += _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
+    head = response_head(status, response.headers, framing)
+    return head if bodiless else head + body
+
+
 async def write_response(
     incoming: IncomingRequest, response: WebResponse, connection: ConnectionIO, *, keep_alive: bool
 ) -> bool:
@@ -62,25 +81,38 @@ async def write_response(
         Closed: the client has disconnected.
         ValueError: a header field contains a line break; nothing was sent.
     """
-    body, status, is_http_1_0 = response.body, response.status, incoming.is_http_1_0
+    body, is_head, is_http_1_0 = response.body, incoming.method == "HEAD", incoming.is_http_1_0
     keep_alive = keep_alive and incoming.keep_alive and incoming.body.is_complete
-    bodiless = status in _STATUSES_WITHOUT_BODY or incoming.method == "HEAD"
     if isinstance(body, bytes):
-        # An empty body for HEAD stands for one of unknown length: the site removed it (RFC 9110, 9.3.2).
-        lengthless = status in _STATUSES_WITHOUT_BODY or (bodiless and not body)
-        length = "" if lengthless else f"Content-Length: {len(body)}\r\n"
-        framing = length + _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
-        head = response_head(status, response.headers, framing)
-        connection.write(head if bodiless else head + body)
+        data = encode_response(response, body, is_head=is_head, keep_alive=keep_alive, is_http_1_0=is_http_1_0)
+        connection.write(data)
+        await connection.wait_writable()
     else:
-        # In HTTP/1.0 such a body ends with the connection (RFC 9112, 6.3).
-        keep_alive = keep_alive and (bodiless or not is_http_1_0)
-        coding = "" if bodiless or is_http_1_0 else _CHUNKED
-        framing = coding + _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
-        connection.write(response_head(status, response.headers, framing))
-        if not bodiless:
-            await _stream(body, connection, chunked=not is_http_1_0)
+        keep_alive = await write_stream(
+            response, body, connection, is_head=is_head, keep_alive=keep_alive, is_http_1_0=is_http_1_0
+        )
     incoming.body.discard()
+    return keep_alive
+
+
+async def write_stream(
+    response: WebResponse,
+    body: AsyncIterable[bytes],
+    connection: ConnectionIO,
+    *,
+    is_head: bool,
+    keep_alive: bool,
+    is_http_1_0: bool = False,
+) -> bool:
+    """Send a response whose body is sent chunk by chunk: see `write_response`."""
+    bodiless = is_head or response.status in _STATUSES_WITHOUT_BODY
+    # In HTTP/1.0 such a body ends with the connection (RFC 9112, 6.3).
+    keep_alive = keep_alive and (bodiless or not is_http_1_0)
+    coding = "" if bodiless or is_http_1_0 else _CHUNKED
+    framing = coding + _connection(keep_alive=keep_alive, is_http_1_0=is_http_1_0)
+    connection.write(response_head(response.status, response.headers, framing))
+    if not bodiless:
+        await _stream(body, connection, chunked=not is_http_1_0)
     await connection.wait_writable()
     return keep_alive
 

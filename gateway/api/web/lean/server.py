@@ -10,6 +10,7 @@ from typing import Self
 from gateway.api.web.lean.connection import ServerConnection
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
+from gateway.api.web.lean.whole_request import WholeRequestParser
 from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
 from gateway.api.web.site import Site
 
@@ -27,6 +28,7 @@ class LeanServer:
         self._grace = grace
         self._connections = OpenConnections[ServerConnection](limit, ServerConnection.abort)
         self._parse_queue = ParseQueue()
+        self._whole_requests = WholeRequestParser(options) if site.fast_path else None
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -77,4 +79,4 @@ class LeanServer:
                 await asyncio.wait(cancelled, timeout=_CANCEL_TIMEOUT)
 
     def _new_connection(self) -> ServerConnection:
-        return ServerConnection(self._site, self._options, self._connections, self._parse_queue)
+        return ServerConnection(self._site, self._options, self._connections, self._parse_queue, self._whole_requests)

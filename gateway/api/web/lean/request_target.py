@@ -1,0 +1,26 @@
+"""Splits the target of a request line."""
+
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["split_target"]
+
+
+def split_target(target: bytes) -> tuple[str, str]:
+    """Return the path without percent-encoding and the query with it (RFC 9112, 3.2).
+
+    Raises:
+        ValueError: the target is not a URL.
+    """
+    text = target.decode("ascii")  # the parser accepts no other bytes
+    if text[0] != "/":
+        text = _without_origin(text)
+    path, _, query = text.partition("#")[0].partition("?")
+    return unquote(path) if "%" in path else path, query
+
+
+def _without_origin(target: str) -> str:
+    """Return a target in absolute form, as clients send it to proxies, without the origin (RFC 9112, 3.2.2)."""
+    if target == "*":
+        return target
+    parts = urlsplit(target)
+    return f"{parts.path or '/'}?{parts.query}"
