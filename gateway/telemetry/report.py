@@ -15,7 +15,7 @@ from gateway.trace_context import TraceContext
 
 __all__ = ["CLIENT_LEFT", "OTHER", "PROBES", "CallSummary", "RequestReport", "Surface", "summarize"]
 
-Surface = Literal["http", "websocket", "grpc", "python"]
+Surface = Literal["http", "websocket", "grpc", "connect", "python"]
 
 CLIENT_LEFT = 499
 """The status of a request whose client disconnected before the end of the response, as nginx has it."""
@@ -64,14 +64,15 @@ class RequestReport(msgspec.Struct):
     It is created where a request arrives, filled by whoever learns something, and passed to the sinks of `Telemetry`
     when the request has ended. It contains no variable, no literal of a document, and nothing of a response.
 
-    `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the trace context that sources
-    are sent, `trace_id` the id in it. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for
-    parts of the path. `operation` is the name that the client chose, or the method of gRPC or Python; `label` is the
+    `started` is a time of `time.perf_counter`, `duration` is in seconds. `trace` is the trace context that sources are
+    sent, `trace_id` the id in it. `method`, `scheme` and `route` are those of HTTP; a route has placeholders for parts
+    of the path. `operation` is the name that the client chose, or the method of gRPC, Connect or Python; `label` is the
     same where names are bounded, else `OTHER`. `kind` is query, mutation, subscription, unary, stream or method.
-    `document` is the SHA-256 of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code;
-    `CLIENT_LEFT` where the client did not wait for the end. `codes` are those of all errors. `messages` is the number
-    of responses on a stream, and `bytes` the size of the response without its head. `cause` describes the first call to
-    a source that failed. `calls` records the calls, None if nothing records them.
+    `document` is the SHA-256 of a GraphQL document. `status` is the status of HTTP or the name of the gRPC code, which
+    a call by Connect has beside `http_status`; `CLIENT_LEFT` where the client did not wait for the end. `codes` are
+    those of all errors. `messages` is the number of responses on a stream, and `bytes` the size of the response without
+    its head. `cause` describes the first call to a source that failed. `calls` records the calls, None if nothing
+    records them.
     """
 
     surface: Surface = "http"
@@ -90,6 +91,7 @@ class RequestReport(msgspec.Struct):
     kind: str = ""
     document: str = ""
     status: int | str = 0
+    http_status: int = 0
     codes: tuple[str, ...] = ()
     cause: str = ""
     messages: int = 0

@@ -15,6 +15,7 @@ _SCHEMES = frozenset({"http", "https"})
 _FIRST_FAILURE = 500  # a smaller status is a mistake of the client, which is no error of the server by the conventions
 _GRPC_FAILURES = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _SERVICE = "usergateway.v1.UserService"
+_RPC_NAMES = {"grpc": "grpc", "connect": "connectrpc"}
 _NO_ERROR = "OK"
 _LEFT = "CANCELLED"
 _STREAMED = frozenset(
@@ -36,6 +37,7 @@ class _Combination(NamedTuple):
     scheme: str
     route: str
     status: int | str
+    http_status: int
     label: str
     kind: str
     code: str
@@ -45,6 +47,7 @@ class _Series(NamedTuple):
     """The series of requests that have the same labels, each None where such requests do not count."""
 
     request: _Observe | None
+    rpc: _Observe | None
     operation: _Observe | None
     overhead: _Observe | None
 
@@ -52,8 +55,9 @@ class _Series(NamedTuple):
 class RequestMetrics:
     """A sink of `Telemetry` that observes the durations of requests, of operations, and the overhead.
 
-    A request by HTTP is an operation as well if it has executed, or was refused as, one of GraphQL. An operation on a
-    reserved event stream has no method: the request that started it is counted by itself. The labels of a request have
+    A request by HTTP is an operation as well if it has executed, or was refused as, one of GraphQL. A call by
+    Connect is a request by HTTP and an RPC, unless its media type is not supported. An operation on a reserved event
+    stream has no method: the request that started it is counted by itself. The labels of a request have
     values of a bounded set, whatever its client has sent.
     """
 
@@ -67,12 +71,13 @@ class RequestMetrics:
 
     def _observe(self, report: RequestReport) -> None:
         codes = report.codes
-        request, operation, overhead = self._series(
+        request, rpc, operation, overhead = self._series(
             report.surface,
             report.method,
             report.scheme,
             report.route,
             report.status,
+            report.http_status,
             report.label,
             report.kind,
             codes[0] if codes else "",
@@ -80,25 +85,26 @@ class RequestMetrics:
         exemplar = None if report.span is None else _exemplar(report)
         if request is not None:
             request(report.duration, exemplar)
+        if rpc is not None:
+            rpc(report.duration, exemplar)
         if operation is not None:
             operation(report.duration, exemplar)
         if overhead is not None:
             overhead(report.overhead)
 
-    def _find(self, *combination: *tuple[Surface, str, str, str, int | str, str, str, str]) -> _Series:
+    def _find(self, *combination: *tuple[Surface, str, str, str, int | str, int, str, str, str]) -> _Series:
         of = _Combination(*combination)
-        request = operation = overhead = None
-        if of.surface == "http" and of.method:
+        request = rpc = operation = overhead = None
+        if of.surface in {"http", "connect"} and of.method:
             request = self._metrics.http_requests.labels(*_http_labels(of)).observe
-        elif of.surface == "grpc":
-            error = of.status if of.status in _GRPC_FAILURES else ""
-            request = self._metrics.rpcs.labels("grpc", f"{_SERVICE}/{of.label}", of.status, error).observe
-        if of.surface != "http" or of.kind or of.code:
+        if of.surface in _RPC_NAMES and (of.surface == "grpc" or of.kind):
+            rpc = self._metrics.rpcs.labels(*_rpc_labels(of)).observe
+        if of.surface not in {"http", "connect"} or of.kind or of.code:
             code = of.code or (_LEFT if of.status in {CLIENT_LEFT, _LEFT} else _NO_ERROR)
             operation = self._metrics.operations.labels(of.surface, of.label, of.kind, code).observe
             if of.kind and of.kind not in _STREAMED:
                 overhead = self._metrics.overhead.labels(of.surface, of.kind).observe
-        return _Series(request, operation, overhead)
+        return _Series(request, rpc, operation, overhead)
 
 
 def _exemplar(report: RequestReport) -> dict[str, str] | None:
@@ -107,13 +113,20 @@ def _exemplar(report: RequestReport) -> dict[str, str] | None:
     return None if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id}
 
 
+def _rpc_labels(of: _Combination) -> tuple[str, str, str, str]:
+    """Return the system, the method, the name of the code and the type of error of a call by gRPC or Connect."""
+    status = _LEFT if of.status == CLIENT_LEFT else str(of.status)
+    return _RPC_NAMES[of.surface], f"{_SERVICE}/{of.label}", status, status if status in _GRPC_FAILURES else ""
+
+
 def _http_labels(of: _Combination) -> tuple[str, str, str, str, str]:
     """Return the method, the route, the status, the scheme and the type of error of a request by HTTP."""
-    status = str(of.status)
+    number = of.http_status or of.status
+    status = str(number)
     return (
         of.method if of.method in _METHODS else OTHER_VALUE,
         of.route,
         status,
         of.scheme if of.scheme in _SCHEMES else OTHER_VALUE,
-        status if isinstance(of.status, int) and of.status >= _FIRST_FAILURE else "",
+        status if isinstance(number, int) and number >= _FIRST_FAILURE else "",
     )

@@ -166,7 +166,7 @@ def _parent(sent: TraceContext | None) -> Context:
 
 
 def _name(report: RequestReport) -> str:
-    if report.surface == "grpc":
+    if _rpc_name(report) is not None:
         return f"{_GRPC_SERVICE}/{report.operation}"
     if _is_typed(report):
         return f"{_TYPED_SERVICE}.{report.operation}"
@@ -176,6 +176,13 @@ def _name(report: RequestReport) -> str:
         return "GraphQL Operation"
     method = report.method if report.method in _METHODS else "HTTP"
     return f"{method} {report.route}" if report.route else method
+
+
+def _rpc_name(report: RequestReport) -> str | None:
+    """Return how OpenTelemetry names the RPC protocol of a call of a method; None for another request."""
+    if report.surface == "connect":
+        return "connectrpc" if report.kind else None
+    return "grpc" if report.surface == "grpc" else None
 
 
 def _is_typed(report: RequestReport) -> bool:
@@ -191,8 +198,8 @@ def _attributes(report: RequestReport) -> Attributes:
         "gateway.request.id": report.request_id,
         "gateway.calls": sum(summary.requests.values()),
     }
-    if report.surface == "grpc":
-        attributes["rpc.system.name"] = "grpc"
+    if (rpc_name := _rpc_name(report)) is not None:
+        attributes["rpc.system.name"] = rpc_name
         attributes["rpc.method"] = f"{_GRPC_SERVICE}/{report.operation}"
         attributes["rpc.response.status_code"] = str(report.status)
     elif _is_typed(report):
@@ -234,8 +241,9 @@ def _http_attributes(report: RequestReport) -> Attributes:
     }
     if report.route:
         attributes["http.route"] = report.route
-    if isinstance(report.status, int) and report.status != CLIENT_LEFT:
-        attributes["http.response.status_code"] = report.status
+    status = report.http_status or report.status
+    if isinstance(status, int) and report.status != CLIENT_LEFT:
+        attributes["http.response.status_code"] = status
     return attributes
 
 

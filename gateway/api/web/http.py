@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from gateway.callers.connection import Connection
-from gateway.telemetry.report import RequestReport
+from gateway.telemetry.report import RequestReport, Surface
 
 __all__ = [
     "FIRST_MESSAGE",
@@ -315,13 +315,15 @@ TryHandle = Callable[[WebRequest], Handling | None]
 class Route:
     """An endpoint with its methods and its path, in which `{name}` matches one segment.
 
-    `try_handle` is its fast path, for a literal path only; its responses are those of the handler.
+    `try_handle` is its fast path, for a literal path only; its responses are those of the handler. `surface` is that of
+    the reports of its requests.
     """
 
     methods: tuple[str, ...]
     path: str
     handler: Handler
     try_handle: TryHandle | None = None
+    surface: Surface = "http"
 
 
 @dataclass(frozen=True, slots=True)

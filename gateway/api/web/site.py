@@ -97,7 +97,7 @@ class Site:
         report = request.report
         report.method, report.scheme = request.method, request.scheme
         if route is not None:
-            report.route = route.path
+            report.route, report.surface = route.path, route.surface
         self._telemetry.begin(report, request.headers)
 
     def _end(self, request: WebRequest, response: WebResponse) -> WebResponse:
