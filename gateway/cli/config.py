@@ -22,6 +22,7 @@ __all__ = ["COMMAND"]
 _WIDTH = 100  # columns
 _MAX_ORIGIN = 34  # columns; the path of a file is cut at its beginning
 _DEFAULT = "default"
+_OF_HTTP = frozenset({"http_server", "http_client"})  # one setting can give both
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _origins(settings: Settings, given: Given) -> Iterator[tuple[Leaf, str]]:
-    """Yield each setting, and where its value comes from; a secret in a file comes from the setting for the file."""
+    """Yield each setting, and where its value comes from, which may be another setting: a file, or `GATEWAY_HTTP`."""
     known = list(leaves(Settings))
     of_files = {(*leaf.path[:-1], leaf.of_secret): leaf for leaf in known if leaf.of_secret and leaf.value(settings)}
     for leaf in known:
@@ -56,6 +57,8 @@ def _origins(settings: Settings, given: Given) -> Iterator[tuple[Leaf, str]]:
             origin = f"option {leaf.option}"
         elif origin == "file":
             origin = f"file {given.file_name}"
+        elif leaf.path[0] in _OF_HTTP and settings.http is not None and origin == _DEFAULT:
+            origin = "GATEWAY_HTTP"
         yield leaf, origin
 
 

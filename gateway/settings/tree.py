@@ -9,7 +9,7 @@ import os
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     Field,
@@ -48,6 +48,8 @@ from gateway.settings.sources import AccountSettings, ResellerSettings, Software
 from gateway.settings.unknown import with_proposals
 
 __all__ = ["Environment", "Settings"]
+
+HttpImplementation = Literal["aiohttp", "lean"]
 
 
 class Environment(StrEnum):
@@ -155,11 +157,16 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     events_window: Annotated[float, Field(gt=0)] = Field(
         default=3600.0, description="seconds within which a repeated report of a change is ignored"
     )
-    http_client: Literal["aiohttp", "lean"] = Field(
-        default="aiohttp", description="HTTP client for the sources; `lean` uses less CPU time"
+    http: HttpImplementation | None = Field(
+        default=None,
+        description="implementation of HTTP on both sides: `GATEWAY_HTTP_SERVER` and `GATEWAY_HTTP_CLIENT`, of which "
+        "each may be set differently; `lean` uses less CPU time",
     )
-    http_server: Literal["aiohttp", "lean"] = Field(
-        default="aiohttp", description="HTTP server; `lean` uses less CPU time"
+    http_server: HttpImplementation = Field(
+        default="aiohttp", description="HTTP server, unless `GATEWAY_HTTP` names one; `lean` uses less CPU time"
+    )
+    http_client: HttpImplementation = Field(
+        default="lean", description="HTTP client for the sources, unless `GATEWAY_HTTP` names one: `lean` or `aiohttp`"
     )
     fast_path: Literal["on", "off"] = Field(
         default="on",
@@ -221,6 +228,8 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
             ignored = split_blanks(values.get("ignored_variables"))
             foreign = set(ignored) - set(cls.model_fields) if isinstance(ignored, list | tuple) else set()
             values = take_files(cls.model_fields, {name: values[name] for name in values if name not in foreign})
+            if values.get("http") in get_args(HttpImplementation):  # anything else is an error of that setting alone
+                values = {"http_server": values["http"], "http_client": values["http"]} | values
         try:
             return handler(values)
         except ValidationError as error:

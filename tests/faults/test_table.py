@@ -117,7 +117,7 @@ class Row:
     @property
     def clients(self) -> tuple[str, ...]:
         """The HTTP clients for which the fault may differ; the responses of a source are the same for all."""
-        return ("aiohttp",) if isinstance(self.fault, dict) else tuple(CLIENTS)
+        return ("lean",) if isinstance(self.fault, dict) else tuple(CLIENTS)
 
     @property
     def addressed(self) -> bool:

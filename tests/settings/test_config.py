@@ -200,3 +200,39 @@ def test_a_bad_file(run: Run, tmp_path: Path, content: bytes | None, line: str) 
     completed = run("config", "--config", str(file))
     assert completed.returncode == 2
     assert completed.stderr.splitlines() == [line.format(file=file)]
+
+
+@pytest.mark.parametrize(
+    ("given", "server", "client"),
+    [
+        ({}, ("aiohttp", "default"), ("lean", "default")),
+        ({"GATEWAY_HTTP": "lean"}, ("lean", "GATEWAY_HTTP"), ("lean", "GATEWAY_HTTP")),
+        ({"GATEWAY_HTTP": "aiohttp"}, ("aiohttp", "GATEWAY_HTTP"), ("aiohttp", "GATEWAY_HTTP")),
+        (
+            {"GATEWAY_HTTP": "lean", "GATEWAY_HTTP_SERVER": "aiohttp"},
+            ("aiohttp", "environment"),
+            ("lean", "GATEWAY_HTTP"),
+        ),
+        (
+            {"GATEWAY_HTTP": "lean", "GATEWAY_HTTP_CLIENT": "aiohttp"},
+            ("lean", "GATEWAY_HTTP"),
+            ("aiohttp", "environment"),
+        ),
+    ],
+    ids=" ".join,
+)
+def test_http_on_both_sides(run: Run, given: dict[str, str], server: tuple[str, str], client: tuple[str, str]) -> None:
+    """`GATEWAY_HTTP` selects server and client; the settings of one side win over it, wherever they are given."""
+    printed = json.loads(run("config", "--json", "--all", **given).stdout)
+    sides = [printed[f"GATEWAY_HTTP_{side}"] for side in ("SERVER", "CLIENT")]
+    assert [(side["value"], side["origin"]) for side in sides] == [server, client]
+    options = [f"--{name.removeprefix('GATEWAY_').lower().replace('_', '-')}={value}" for name, value in given.items()]
+    by_options = json.loads(run("config", "--json", "--all", *options).stdout)
+    assert [by_options[f"GATEWAY_HTTP_{side}"]["value"] for side in ("SERVER", "CLIENT")] == [server[0], client[0]]
+
+
+def test_http_of_another_name(run: Run) -> None:
+    """A wrong value of `GATEWAY_HTTP` is one error, which names that setting alone."""
+    printed = run("config", GATEWAY_HTTP="leen").stderr
+    assert "GATEWAY_HTTP: got \"leen\"; must be 'aiohttp' or 'lean'" in printed
+    assert printed.count("leen") == 1
