@@ -103,9 +103,10 @@ class OpenConnections(Generic[Connection]):
         self._idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """Mark that the response of a connection is sent."""
+        """Mark that the response of a connection is sent, whether or not it was busy with the request."""
         if connection in self._open:
             self._idle[connection] = None
+            self._idle.move_to_end(connection)
 
     def closed(self, connection: Connection) -> None:
         """Remove a connection that is closed."""

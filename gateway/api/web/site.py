@@ -53,24 +53,30 @@ class Site:
 
     async def respond(self, request: WebRequest) -> WebResponse:
         """Return the response to any request; an unexpected exception becomes a 500."""
-        route = self._route(request.path)
-        self._begin(request, route)
-        try:
-            response = await self._respond(request, route)
-        except asyncio.CancelledError:  # the server cancels the request of a client that disconnects
-            self._end_cancelled(request)
-            raise
-        return self._end(request, response)
+        response = self.try_respond(request)
+        if response is None:
+            return await self.respond_by_handler(request)
+        return response if isinstance(response, WebResponse) else await response()
 
     def try_respond(self, request: WebRequest) -> WebResponse | FastResponse | None:
         """Return the response, or what has to be called and awaited for it, if the fast path can handle the request.
 
-        None: call `respond`; nothing was done yet.
+        None: call `respond_by_handler`; nothing was done yet. A response that is returned at once has a body of bytes.
         """
         route = self._routes.get(request.path)
-        if route is None or route.try_handle is None or not self.fast_path or request.method not in route.methods:
+        if (
+            route is None
+            or route.try_handle is None
+            or not self.fast_path
+            or request.method not in route.methods
+            or not isinstance(request.body, bytes)
+        ):
             return None
-        handling = route.try_handle(request)
+        try:
+            handling = route.try_handle(request)
+        except Exception:  # noqa: BLE001 - as in `_respond`
+            self._begin(request, route)
+            return self._end(request, self._finished(request, _internal_error(request, route)))
         if handling is None:
             return None
         if not handling.immediate:
@@ -81,6 +87,17 @@ class Site:
         except Exception:  # noqa: BLE001 - as in `_respond`
             response = _internal_error(request, route)
         return self._end(request, self._finished(request, response))
+
+    async def respond_by_handler(self, request: WebRequest) -> WebResponse:
+        """Return the response to a request that the fast path cannot handle."""
+        route = self._route(request.path)
+        self._begin(request, route)
+        try:
+            response = await self._respond(request, route)
+        except asyncio.CancelledError:  # the server cancels the request of a client that disconnects
+            self._end_cancelled(request)
+            raise
+        return self._end(request, response)
 
     async def _respond_fast(self, request: WebRequest, route: Route, handling: Handling) -> WebResponse:
         self._begin(request, route)

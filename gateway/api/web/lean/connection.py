@@ -50,11 +50,9 @@ class ServerConnection(asyncio.Protocol):
         self._parse_queue = parse_queue
         self._reader = RequestReader(self, options, site.socket_handler)
         self._whole_reader = WholeRequestReader(whole_requests) if whole_requests is not None else None
-        # Whether no request is under way and `_reader` has no part of one: what arrives next may be a whole request.
-        self._awaits_whole = self._whole_reader is not None
+        self._reader_is_idle = True  # whether it has no part of a request
         self._timer = IdleTimer(loop, self._on_timeout)
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._writable: asyncio.Event | None = None  # is there while the client reads too slowly
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._socket: LeanWebSocket | None = None
@@ -92,25 +90,26 @@ class ServerConnection(asyncio.Protocol):
             self._socket.feed(data)
         elif not self._half_closed:
             if (
-                self._awaits_whole
+                self._reader_is_idle
+                and self._task is None
                 and (reader := self._whole_reader) is not None
                 and (request := reader.try_read(data, self._peer)) is not None
             ):
                 self._begin_whole(request)
                 return
-            self._awaits_whole = False
+            self._reader_is_idle = False
             self._reader.feed(data)
             if self._task is None:
                 self._next()
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._writable = self._writable or asyncio.Event()
         if self._socket is not None:
             self.pause_reading()  # responses to further pings would be written, too
         self._timer.start(self._options.write_timeout)
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._set_writable()
         if self._socket is not None:
             self.resume_reading()
         if self._task is not None and not self._half_closed:
@@ -126,8 +125,13 @@ class ServerConnection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
             self._task.add_done_callback(self._forget_task)
-        self._writable.set()
+        self._set_writable()
         self._connections.closed(self)
+
+    def _set_writable(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
     def _forget_task(self, _task: asyncio.Task[None]) -> None:
         # The traceback of its cancellation refers to this object, and to all that the request has in memory.
@@ -151,7 +155,7 @@ class ServerConnection(asyncio.Protocol):
             self._transport.write(data)
 
     async def wait_writable(self) -> None:
-        if not self._writable.is_set():
+        if self._writable is not None:
             await self._writable.wait()
         if self._transport is None:
             raise Closed
@@ -180,7 +184,7 @@ class ServerConnection(asyncio.Protocol):
         """Start to respond to the next request, if there is one."""
         incoming = self._reader.next()
         if incoming is None:
-            self._awaits_whole = self._whole_reader is not None and self._reader.is_idle
+            self._reader_is_idle = self._reader.is_idle
             if self._draining:
                 self._close()
             elif self._reader.in_head and not self._awaits_head:
@@ -216,19 +220,17 @@ class ServerConnection(asyncio.Protocol):
 
     def _begin_whole(self, request: WebRequest) -> None:
         """Respond to a request that has arrived completely: at once where nothing has to be awaited for it."""
-        self._awaits_whole = False
-        self._timer.stop()
-        self._connections.busy(self)
-        site = self._site
-        response = site.try_respond(request)
+        response = self._site.try_respond(request)
         if isinstance(response, WebResponse):
             self._write_whole(request, response)
-        else:
-            self._task = self._loop.create_task(self._respond_whole(request, response))
+            return
+        self._timer.stop()
+        self._connections.busy(self)
+        self._task = self._loop.create_task(self._respond_whole(request, response))
 
     async def _respond_whole(self, request: WebRequest, fast: FastResponse | None) -> None:
         try:
-            response = await (self._site.respond(request) if fast is None else fast())
+            response = await (self._site.respond_by_handler(request) if fast is None else fast())
             body = response.body
             if isinstance(body, bytes):
                 self._write_whole(request, response)
@@ -249,13 +251,16 @@ class ServerConnection(asyncio.Protocol):
         body = response.body
         assert isinstance(body, bytes)  # noqa: S101 - see `Handling`
         try:
-            self.write(encode_response(response, body, is_head=request.method == "HEAD", keep_alive=keep_alive))
-        except ValueError:
+            data = encode_response(response, body, is_head=request.method == "HEAD", keep_alive=keep_alive)
+        except Exception:  # noqa: BLE001 - as in `_respond`
             self._fail(request.path)
             return
-        if self._writable.is_set():
+        if self._transport is not None:
+            self._transport.write(data)
+        if self._writable is None:
             self._finish(keep_alive=keep_alive)
         else:
+            self._connections.busy(self)
             self._task = self._loop.create_task(self._finish_when_writable(keep_alive=keep_alive))
 
     async def _finish_when_writable(self, *, keep_alive: bool) -> None:
@@ -277,7 +282,8 @@ class ServerConnection(asyncio.Protocol):
         self._connections.idle(self)
         self._awaits_head = False
         self._timer.start(self._options.keep_alive_timeout)
-        self._next()
+        if self._draining or not self._reader_is_idle:
+            self._next()
 
     async def _serve_websocket(self, request: WebRequest, handler: SocketHandler) -> None:
         self._socket = socket = LeanWebSocket(
