@@ -62,7 +62,7 @@ class Call:
 
     `connection` is what the caller is authenticated by. `timeout` is the time until the deadline of the client when the
     call arrived, in seconds; None without a deadline. `freshness` has the directives of the metadata `cache-control`;
-    it is filled during the call, as is `report`.
+    it is filled during the call, as is `report`. `is_counted`: it is counted as open.
     """
 
     method: str
@@ -73,10 +73,11 @@ class Call:
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     report: RequestReport = field(default_factory=lambda: RequestReport("grpc"))
     freshness: FreshnessReport = field(default_factory=FreshnessReport)
+    is_counted: bool = False
     _loaders: list[Loaders] = field(default_factory=list)
 
     @classmethod
-    def of(cls, method: str, context: Any, telemetry: Telemetry) -> Self:
+    def of_grpc(cls, method: str, context: Any, telemetry: Telemetry) -> Self:
         """Return the call of a context of grpcio that has just begun, and begin its report."""
         report = RequestReport("grpc", operation=method, label=method)
         # Those of one name are joined as in HTTP, which splits cookies into fields. Two credentials are none.
@@ -94,7 +95,7 @@ class Call:
 
     def close(self) -> None:
         """Close the tracked loaders, and the context for the embedding program."""
-        if self.connection.request is not None:
+        if self.connection.surface == "grpc" and self.connection.request is not None:
             self.connection.request.close()
         for loaders in self._loaders:
             loaders.close()

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from enum import IntEnum
 
-import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -11,29 +11,52 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
 from usergateway.v1 import users_pb2
 
-__all__ = ["DOMAIN", "STATUS", "field_path", "partial_errors", "status_of"]
+__all__ = ["DOMAIN", "STATUS", "RpcCode", "field_path", "partial_errors", "status_of"]
 
 DOMAIN = "usergateway"
 
+
+class RpcCode(IntEnum):
+    """The codes of gRPC and Connect, by their numbers. grpcio's own enum would import grpcio, also for Connect."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
 STATUS = {
-    Code.BAD_USER_INPUT: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.BAD_USER_INPUT: RpcCode.INVALID_ARGUMENT,
     # The next three are about GraphQL documents, which no gRPC call has.
-    Code.GRAPHQL_PARSE_FAILED: grpc.StatusCode.INVALID_ARGUMENT,
-    Code.GRAPHQL_VALIDATION_FAILED: grpc.StatusCode.INVALID_ARGUMENT,
-    Code.OPERATION_RESOLUTION_FAILURE: grpc.StatusCode.INVALID_ARGUMENT,
-    Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    Code.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
-    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    Code.CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
-    Code.IDEMPOTENCY_CONFLICT: grpc.StatusCode.FAILED_PRECONDITION,
-    Code.IDEMPOTENCY_IN_PROGRESS: grpc.StatusCode.ABORTED,
-    Code.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Code.SOURCE_NOT_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,
-    Code.SOURCE_CREDENTIALS: grpc.StatusCode.FAILED_PRECONDITION,
-    Code.SOURCE_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Code.SOURCE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Code.SOURCE_INVALID_RESPONSE: grpc.StatusCode.INTERNAL,
-    Code.INTERNAL: grpc.StatusCode.INTERNAL,
+    Code.GRAPHQL_PARSE_FAILED: RpcCode.INVALID_ARGUMENT,
+    Code.GRAPHQL_VALIDATION_FAILED: RpcCode.INVALID_ARGUMENT,
+    Code.OPERATION_RESOLUTION_FAILURE: RpcCode.INVALID_ARGUMENT,
+    Code.UNAUTHENTICATED: RpcCode.UNAUTHENTICATED,
+    Code.FORBIDDEN: RpcCode.PERMISSION_DENIED,
+    Code.NOT_FOUND: RpcCode.NOT_FOUND,
+    Code.CONFLICT: RpcCode.ALREADY_EXISTS,
+    Code.IDEMPOTENCY_CONFLICT: RpcCode.FAILED_PRECONDITION,
+    Code.IDEMPOTENCY_IN_PROGRESS: RpcCode.ABORTED,
+    Code.RATE_LIMITED: RpcCode.RESOURCE_EXHAUSTED,
+    Code.SOURCE_NOT_CONFIGURED: RpcCode.FAILED_PRECONDITION,
+    Code.SOURCE_CREDENTIALS: RpcCode.FAILED_PRECONDITION,
+    Code.SOURCE_TIMEOUT: RpcCode.DEADLINE_EXCEEDED,
+    Code.SOURCE_UNAVAILABLE: RpcCode.UNAVAILABLE,
+    Code.SOURCE_INVALID_RESPONSE: RpcCode.INTERNAL,
+    Code.INTERNAL: RpcCode.INTERNAL,
 }
 """The status of each code. It is a part of the API: clients depend on it."""
 
@@ -63,7 +86,7 @@ def status_of(error: Exception, request_id: str, location: str) -> status_pb2.St
     if error.violations:
         details.append(_packed(_bad_request(error.violations)))
     message = error.message_with_paths(field_path) if isinstance(error, BadUserInput) else error.message
-    return status_pb2.Status(code=STATUS[error.code].value[0], message=_truncate(message), details=details)
+    return status_pb2.Status(code=STATUS[error.code], message=_truncate(message), details=details)
 
 
 def partial_errors(

@@ -1,4 +1,4 @@
-"""What the methods have in common: authentication, the request message, charging, errors as statuses, trailers.
+"""The handlers of the methods: they receive the request message, and send errors as statuses, and trailers.
 
 Each method is registered with grpcio as one whose client sends a stream of messages: on the network there is no
 difference, and such a handler runs before the message is received. So a caller is authenticated first, and the message
@@ -8,68 +8,28 @@ of WatchUsers has neither.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from gateway.api.capacity import AllowanceExceeded, Capacity
-from gateway.api.gate import Overloaded
+from gateway.api.grpc.admission import CallAdmission, Method
 from gateway.api.grpc.calls import Call
-from gateway.api.grpc.prices import price_of
-from gateway.callers.revocation import CredentialWatch
-from gateway.errors import BadUserInput, Outcome, RateLimited, SourceTimeout, SourceUnavailable
+from gateway.api.grpc.servicer import Respond
+from gateway.api.grpc.watching import EventWriter
+from gateway.errors import BadUserInput, Outcome, SourceTimeout, SourceUnavailable
 from gateway.freshness import FreshnessReport
-from gateway.kit.counts import Counts
-from gateway.kit.timers import Timers
-from gateway.operation import operation
 from gateway.telemetry.telemetry import Telemetry
 
-__all__ = ["CallAdmission", "Method", "OpenCalls", "RunningCalls", "abort", "ignore_disconnections", "stream", "unary"]
+__all__ = ["Handlers", "RunningCalls", "abort", "ignore_disconnections"]
 
 _GRPCIO_LOG = logging.getLogger("grpc._cython.cygrpc")
 _CLOCK_RESOLUTION = 0.001  # seconds: deadlines are sent in milliseconds
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A method of the .proto, the function that parses its requests, and their maximum size in bytes."""
-
-    name: str
-    parse: Callable[[bytes], Any]
-    max_bytes: int
-
-    @property
-    def is_change(self) -> bool:
-        """Whether its calls change users."""
-        return not self.name.startswith(("Get", "List", "Find", "Watch"))
-
-    async def read_request(self, context: Any, timers: Timers, seconds: float) -> Any:
-        """Receive and parse the request message.
-
-        Raises:
-            SourceTimeout: it did not arrive within so many seconds.
-            BadUserInput: it is too large, or is not valid.
-        """
-        data = None
-        with suppress(TimeoutError), timers.limit(seconds):
-            data = await context.read()
-        # At the deadline of the client, grpcio returns EOF too.
-        if data is None or (data is grpc.aio.EOF and _is_past_deadline(context)):
-            raise SourceTimeout(f"The request did not arrive within {max(seconds, 0):.3g} s.")
-        if data is grpc.aio.EOF:
-            raise BadUserInput("The call has no request message.")
-        if len(data) > self.max_bytes:
-            raise BadUserInput(f"The request may have {self.max_bytes} bytes at most.")
-        try:
-            return self.parse(data)
-        except DecodeError:  # grpcio's error would be UNKNOWN, without details
-            raise BadUserInput("The request is not a valid message of this method.") from None
 
 
 @dataclass(slots=True)
@@ -86,173 +46,123 @@ class RunningCalls:
             task.cancel()
 
 
-@dataclass(slots=True)
-class OpenCalls:
-    """The open calls: at most `limit`, of one caller at most `limit_each`, unless callers are not distinguished.
-
-    Those of clients without a valid credential are not counted: they end at once. grpcio's own maximum would count
-    them, so that anybody could keep all callers out.
-    """
-
-    limit: int
-    limit_each: int
-    _number: int = 0
-    _numbers: Counts = field(default_factory=Counts)
-
-    def count(self, caller: str, context: Any) -> None:
-        """Count one more call of a caller, until its client has received the end of the response.
-
-        Raises:
-            Overloaded: there are too many calls.
-            RateLimited: there are too many of this caller.
-        """
-        if self._number >= self.limit:
-            raise Overloaded("There are too many open calls. Retry after 1 s.", retry_after=1.0)
-        if caller and self._numbers[caller] >= self.limit_each:
-            message = f"A caller can have at most {self.limit_each} open calls. Retry after 1 s."
-            raise RateLimited(message, retry_after=1.0)
-        self._number += 1
-        self._numbers.add(caller)
-        context.add_done_callback(lambda _: self._end(caller))
-
-    def _end(self, caller: str) -> None:
-        self._number -= 1
-        self._numbers.remove(caller)
-
-
 @dataclass(frozen=True, slots=True)
-class CallAdmission:
-    """Authenticates the callers of a server and charges them for their calls; `timeout` is for each, in seconds."""
+class Handlers:
+    """Makes the handlers of the methods of a server, and reports their calls."""
 
-    credentials: CredentialWatch
-    capacity: Capacity
-    open_calls: OpenCalls
-    timeout: float
+    admission: CallAdmission
     telemetry: Telemetry = field(default_factory=Telemetry)
     running: RunningCalls = field(default_factory=RunningCalls)
-    timers: Timers = field(default_factory=Timers)
 
-    async def admit(self, call: Call, context: Any) -> None:
-        """Authenticate the caller of a call that has just begun.
+    async def read_request(self, method: Method, call: Call, context: Any, seconds: float) -> Any:
+        """Receive and parse the request message of a call whose caller was authenticated.
 
         Raises:
-            Unauthenticated: the credential is missing or not valid.
-            Overloaded: there are too many open calls.
-            RateLimited: the caller has too many of them.
+            SourceTimeout: it did not arrive within so many seconds.
+            BadUserInput: it is too large, or is not valid.
         """
-        call.principal = await self.credentials.authenticate(call.connection)
-        call.report.caller = call.principal.name
-        self.open_calls.count(call.principal.name, context)
+        # The call is open until its client has received the end of the response.
+        context.add_done_callback(lambda _: self.admission.leave(call))
+        data = None
+        with suppress(TimeoutError), self.admission.timers.limit(seconds):
+            data = await context.read()
+        # At the deadline of the client, grpcio returns EOF too.
+        if data is None or (data is grpc.aio.EOF and _is_past_deadline(context)):
+            raise SourceTimeout(f"The request did not arrive within {max(seconds, 0):.3g} s.")
+        if data is grpc.aio.EOF:
+            raise BadUserInput("The call has no request message.")
+        return method.parse(data)
 
     def end(self, call: Call, status: grpc.StatusCode) -> None:
         """Report a call that has ended."""
         call.report.status = status.name
         self.telemetry.end(call.report)
 
-    async def charge(self, call: Call, request: Any) -> None:
-        """Charge the caller for a call.
+    def unary(self, method: Method, respond: Respond) -> Callable[[Any, Any], Awaitable[Any]]:
+        """Return the handler of a unary method. A call ends at its deadline, or at the timeout after its start."""
+        running = self.running
 
-        Raises:
-            AllowanceExceeded: the rest of the caller's allowance is less than the price.
-        """
-        if not self.capacity.has_allowances:
-            return
-        try:
-            allowance = await self.capacity.charge(call.principal.name, price_of(request))
-        except AllowanceExceeded as exceeded:
-            call.add_allowance(exceeded.allowance)
-            raise
-        if allowance is not None:
-            call.add_allowance(allowance)
+        async def handle(_requests: Any, context: Any) -> Any:
+            call = Call.of_grpc(method.name, context, self.telemetry)
+            call.report.kind = "unary"
+            if method.is_change:
+                call.freshness = FreshnessReport.of_change(call.freshness.wanted)
+            task: Any = asyncio.current_task()
+            running.tasks.add(task)
+            try:
+                answer = await self.admission.execute(call, partial(self.read_request, method, call, context), respond)
+            except asyncio.CancelledError:
+                if not running.stopping:
+                    self.end(call, grpc.StatusCode.CANCELLED)
+                    raise
+                outcome = Outcome.UNKNOWN if method.is_change else None
+                stopping = SourceUnavailable(
+                    "The server stopped before the call ended.", retry_after=1.0, outcome=outcome
+                )
+                status = call.failed(stopping)
+            except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
+                status = call.failed(error)
+            else:
+                call.add_freshness()
+                context.set_trailing_metadata(call.all_trailers())
+                call.report.bytes = answer.ByteSize()
+                self.end(call, grpc.StatusCode.OK)
+                return answer
+            finally:
+                running.tasks.discard(task)
+                call.close()
+            self.end(call, _CODES[status.code])
+            return await _abort_with(status, context, call)
 
+        return handle
 
-def unary(
-    method: Method, respond: Callable[[Any, Call], Awaitable[Any]], admission: CallAdmission
-) -> Callable[[Any, Any], Awaitable[Any]]:
-    """Return the handler of a unary method. A call ends at its deadline, or at the timeout after its start."""
-    running = admission.running
+    def stream(
+        self, method: Method, respond: Callable[[Any, Call, EventWriter], Awaitable[None]]
+    ) -> Callable[[Any, Any], Awaitable[None]]:
+        """Return the handler of a server-streaming method; `respond` writes messages until the stream ends."""
 
-    async def execute(call: Call, context: Any) -> Any:
-        seconds = call.seconds_to_execute(admission.timeout)
-        report = call.report
-        with operation(
-            timeout=seconds,
-            trace=report.trace,
-            calls=report.calls,
-            request_id=call.request_id,
-            freshness=call.freshness,
-        ):
-            await admission.admit(call, context)
-            request = await method.read_request(context, admission.timers, seconds)
-            await admission.charge(call, request)
-            async with admission.capacity.slot(call.principal.identity):
-                return await respond(request, call)
+        async def execute(call: Call, context: Any) -> None:
+            await self.admission.admit(call)
+            request = await self.read_request(method, call, context, self.admission.timeout)
+            await self.admission.charge(call, request)
+            await respond(request, call, _GrpcWriter(context, call))
 
-    async def handle(_requests: Any, context: Any) -> Any:
-        call = Call.of(method.name, context, admission.telemetry)
-        call.report.kind = "unary"
-        if method.is_change:
-            call.freshness = FreshnessReport.of_change(call.freshness.wanted)
-        task: Any = asyncio.current_task()
-        running.tasks.add(task)
-        try:
-            answer = await execute(call, context)
-        except asyncio.CancelledError:
-            if not running.stopping:
-                admission.end(call, grpc.StatusCode.CANCELLED)
+        async def handle(_requests: Any, context: Any) -> None:
+            call = Call.of_grpc(method.name, context, self.telemetry)
+            call.report.kind = "stream"
+            try:
+                await execute(call, context)
+            except (asyncio.CancelledError, grpc.aio.InternalError):  # the client disconnected: it gets no status
+                self.end(call, grpc.StatusCode.CANCELLED)
                 raise
-            outcome = Outcome.UNKNOWN if method.is_change else None
-            stopping = SourceUnavailable("The server stopped before the call ended.", retry_after=1.0, outcome=outcome)
-            status = call.failed(stopping)
-        except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
-            status = call.failed(error)
-        else:
-            call.add_freshness()
-            context.set_trailing_metadata(call.all_trailers())
-            call.report.bytes = answer.ByteSize()
-            admission.end(call, grpc.StatusCode.OK)
-            return answer
-        finally:
-            running.tasks.discard(task)
-            call.close()
-        admission.end(call, _CODES[status.code])
-        return await _abort_with(status, context, call)
+            except Exception as error:  # noqa: BLE001 - as in `unary`
+                status = call.failed(error)
+            else:
+                context.set_trailing_metadata(call.all_trailers())
+                self.end(call, grpc.StatusCode.OK)
+                return
+            finally:
+                call.close()
+            self.end(call, _CODES[status.code])
+            with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
+                await _abort_with(status, context, call)
 
-    return handle
+        return handle
 
 
-def stream(
-    method: Method, respond: Callable[[Any, Call, Any], Awaitable[None]], admission: CallAdmission
-) -> Callable[[Any, Any], Awaitable[None]]:
-    """Return the handler of a server-streaming method; `respond` writes to the context until the stream ends."""
+class _GrpcWriter:
+    """Writes the events of a stream to the context of grpcio."""
 
-    async def execute(call: Call, context: Any) -> None:
-        await admission.admit(call, context)
-        request = await method.read_request(context, admission.timers, admission.timeout)
-        await admission.charge(call, request)
-        await respond(request, call, context)
+    def __init__(self, context: Any, call: Call) -> None:
+        self._context = context
+        self._report = call.report
 
-    async def handle(_requests: Any, context: Any) -> None:
-        call = Call.of(method.name, context, admission.telemetry)
-        call.report.kind = "stream"
-        try:
-            await execute(call, context)
-        except (asyncio.CancelledError, grpc.aio.InternalError):  # the client disconnected: it cannot get a status
-            admission.end(call, grpc.StatusCode.CANCELLED)
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `unary`
-            status = call.failed(error)
-        else:
-            context.set_trailing_metadata(call.all_trailers())
-            admission.end(call, grpc.StatusCode.OK)
-            return
-        finally:
-            call.close()
-        admission.end(call, _CODES[status.code])
-        with suppress(grpc.aio.InternalError):  # the client may disconnect before it reads the status
-            await _abort_with(status, context, call)
+    async def begin(self, headers: Sequence[tuple[str, str]]) -> None:
+        await self._context.send_initial_metadata(tuple(headers))
 
-    return handle
+    async def write(self, message: Any) -> None:
+        await self._context.write(message)
+        self._report.bytes += message.ByteSize()
 
 
 async def abort(

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import re
 import socket
 import ssl
 from collections.abc import Sequence
@@ -15,15 +14,8 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from gateway.api.capacity import Capacity
-from gateway.api.grpc.handlers import (
-    CallAdmission,
-    Method,
-    OpenCalls,
-    RunningCalls,
-    ignore_disconnections,
-    stream,
-    unary,
-)
+from gateway.api.grpc.admission import CallAdmission, RpcOptions, methods
+from gateway.api.grpc.handlers import Handlers, RunningCalls, ignore_disconnections
 from gateway.api.grpc.health import HEALTH_SERVICE, Health
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.servicer import UserServicer
@@ -42,9 +34,6 @@ __all__ = ["GrpcOptions", "RunningGrpcServer", "Tls", "start_grpc"]
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _REFLECTED = (_SERVICE.full_name, HEALTH_SERVICE, reflection.SERVICE_NAME, "grpc.reflection.v1.ServerReflection")
 _CLOSE_TIMEOUT = 0.1  # seconds before the end of the grace, to send the last status of calls and health watches
-_OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
-_MAX_REQUEST = 64 * 1024  # bytes of a request without an icon
-_MAX_WATCH_REQUEST = 512 * 1024  # bytes of 1,000 global ids, each of at most 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +49,30 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
-class GrpcOptions:
-    """The options of a server. Sizes are in bytes, times in seconds.
+class GrpcOptions(RpcOptions):
+    """The options of a server. Times are in seconds.
 
-    `port` 0 selects a free one. `max_message_bytes` None permits the largest icon. `max_calls` is the maximum of open
-    calls, streams among them; `max_calls_each` that of one caller, and of one connection. `handshake_timeout` is the
-    time until a connection has been set up. `request_timeout` applies to calls whose client sets no shorter deadline.
-    A connection without calls is closed gracefully after `max_connection_idle`, so that nobody can occupy all of them
-    with idle ones for long; its client connects again for the next call. Load balancers close idle connections and send
-    all calls of a connection to one server. Therefore a connection is pinged every `keepalive_time`, and closed
-    gracefully after about `max_connection_age`, so that its client connects again, possibly to another server. Clients
-    may ping every `min_ping_interval`, also without calls.
+    `port` 0 selects a free one. `max_calls_each` is the maximum of open calls of one connection too.
+    `handshake_timeout` is the time until a connection has been set up. A connection without calls is closed gracefully
+    after `max_connection_idle`, so that nobody can occupy all of them with idle ones for long; its client connects
+    again for the next call. Load balancers close idle connections and send all calls of a connection to one server.
+    Therefore a connection is pinged every `keepalive_time`, and closed gracefully after about `max_connection_age`, so
+    that its client connects again, possibly to another server. Clients may ping every `min_ping_interval`, also without
+    calls.
     """
 
     host: str = "127.0.0.1"
     port: int = 50051
     reflection: bool = False
     tls: Tls | None = None
-    icon_bytes: int = 5 * 1024 * 1024
-    max_message_bytes: int | None = None
     max_connections: int = 1_000
-    max_calls: int = 10_000
-    max_calls_each: int = 1_000
     handshake_timeout: float = 10.0
-    request_timeout: float = 30.0
     keepalive_time: float = 60.0
     keepalive_timeout: float = 20.0
     min_ping_interval: float = 10.0
     max_connection_idle: float = 30.0
     max_connection_age: float = 1800.0
     max_connection_age_grace: float = 60.0
-
-    def max_request_bytes(self, method: str) -> int:
-        """Return the maximum size of the requests of a method."""
-        if method == "UpdateSoftwareOneUser":
-            return self.icon_bytes + _OVERHEAD if self.max_message_bytes is None else self.max_message_bytes
-        return _MAX_WATCH_REQUEST if method == "WatchUsers" else _MAX_REQUEST
 
     def arguments(self) -> list[tuple[str, int]]:
         """Return the channel arguments of grpcio."""
@@ -171,11 +148,9 @@ async def start_grpc(
     messages = Messages(attrgetter("image_url") if pictures is None else pictures.url)
     window = pictures.window if pictures is not None else lambda: 0
     watching = Watching(events, credentials, messages, window) if events is not None else None
-    open_calls = OpenCalls(options.max_calls, options.max_calls_each)
-    admission = CallAdmission(
-        credentials, capacity or Capacity(), open_calls, options.request_timeout, telemetry or Telemetry()
-    )
-    server.add_generic_rpc_handlers((_handlers(service, options, messages, watching, admission),))
+    admission = CallAdmission.of(credentials, capacity or Capacity(), options)
+    handlers = Handlers(admission, telemetry or Telemetry())
+    server.add_generic_rpc_handlers((_method_handlers(UserServicer(service, messages), options, watching, handlers),))
     health = Health((_SERVICE.full_name,))
     server.add_generic_rpc_handlers((health.handlers(),))
     if options.reflection:
@@ -187,31 +162,24 @@ async def start_grpc(
         await server.stop(None)
         raise
     await server.start()
-    return RunningGrpcServer(f"{host}:{port}", port, server, health, admission.running, watching)
+    return RunningGrpcServer(f"{host}:{port}", port, server, health, handlers.running, watching)
 
 
-def _handlers(
-    service: UserService,
-    options: GrpcOptions,
-    messages: Messages,
-    watching: Watching | None,
-    admission: CallAdmission,
+def _method_handlers(
+    servicer: UserServicer, options: GrpcOptions, watching: Watching | None, handlers: Handlers
 ) -> Any:
-    """Return a handler for each method of the .proto."""
-    servicer = UserServicer(service, messages)
-    handlers = {}
-    for method in _SERVICE.methods:
-        request, response = (getattr(users_pb2, kind.name) for kind in (method.input_type, method.output_type))
-        called = Method(method.name, request.FromString, options.max_request_bytes(method.name))
-        # Requests are read and parsed by `Method`: see there.
-        codecs = {"response_serializer": response.SerializeToString}
-        if method.server_streaming:
-            watch = stream(called, watching.watch_users, admission) if watching else _unimplemented
-            handlers[method.name] = grpc.stream_stream_rpc_method_handler(watch, **codecs)
+    """Return the handlers of all methods of the .proto."""
+    by_name = {}
+    for method in methods(options):
+        # Requests are read and parsed by the handlers: see there.
+        codecs = {"response_serializer": method.response.SerializeToString}
+        if method.is_stream:
+            watch = handlers.stream(method, watching.watch_users) if watching else _unimplemented
+            by_name[method.name] = grpc.stream_stream_rpc_method_handler(watch, **codecs)
         else:
-            respond = getattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
-            handlers[method.name] = grpc.stream_unary_rpc_method_handler(unary(called, respond, admission), **codecs)
-    return grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)
+            handle = handlers.unary(method, servicer.method(method.name))
+            by_name[method.name] = grpc.stream_unary_rpc_method_handler(handle, **codecs)
+    return grpc.method_handlers_generic_handler(_SERVICE.full_name, by_name)
 
 
 async def _unimplemented(_request: Any, context: Any) -> None:

@@ -1,6 +1,7 @@
 """The methods of the gRPC service: each reads its request, calls `UserService`, and builds the response."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +18,10 @@ from gateway.users.read_plan import ReadPlan
 from gateway.users.service import UserService
 from usergateway.v1 import users_pb2
 
-__all__ = ["UserServicer"]
+__all__ = ["Respond", "UserServicer"]
+
+Respond = Callable[[Any, Call], Awaitable[Any]]
+"""Executes a unary method: from a request message, and its call, to the response message."""
 
 Resource = TypeVar("Resource", users_pb2.User, users_pb2.Role, users_pb2.Department)
 
@@ -28,6 +32,11 @@ class UserServicer:
     def __init__(self, service: UserService, messages: Messages) -> None:
         self._service = service
         self._messages = messages
+
+    def method(self, name: str) -> Respond:
+        """Return the function of a method by its name in the .proto, e.g. `GetUser`."""
+        function: Respond = getattr(self, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+        return function
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.enums import NUMBERS, sources_of
@@ -17,7 +17,7 @@ from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind, Ref, decode
 from usergateway.v1 import users_pb2
 
-__all__ = ["RESUME_TOKEN", "RenderedEvents", "Watching"]
+__all__ = ["RESUME_TOKEN", "EventWriter", "RenderedEvents", "Watching"]
 
 RESUME_TOKEN = "usergateway-resume-token"  # noqa: S105 - the name of a header
 
@@ -25,6 +25,16 @@ R = TypeVar("R")
 
 _CACHED_EVENTS = 256  # the queue of one subscription: its slowest reader finds what the fastest one rendered
 _DRAIN_TIMEOUT = 1.0  # seconds to send the queued events when the server drains
+
+
+class EventWriter(Protocol):
+    """Sends one stream to its client."""
+
+    async def begin(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Send the header fields, which is done before the first message."""
+
+    async def write(self, message: Any) -> None:
+        """Send a message, and wait while the client reads too slowly."""
 
 
 class RenderedEvents(Generic[R]):
@@ -71,22 +81,21 @@ class Watching:
         self._subscriptions = OpenSubscriptions()
         self.drain = self._subscriptions.drain  # ends each stream after its queued events, and refuses new streams
 
-    async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, context: Any) -> None:
-        """Write events to the context until the stream ends; raise the reason of its end."""
+    async def watch_users(self, request: users_pb2.WatchUsersRequest, call: Call, writer: EventWriter) -> None:
+        """Write events until the stream ends; raise the reason of its end."""
         ids, sources = list(_refs(request.ids)), sources_of(request.sources, ("sources",))
         after = request.resume_token or None
         async with watching(self._events, call.principal, ids=ids, sources=sources, after=after) as subscription:
             with self._subscriptions.holding(subscription):
                 # At once: from the token on, the client misses no event.
-                headers = ((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id))
-                await context.send_initial_metadata(headers)
+                await writer.begin(((RESUME_TOKEN, subscription.start), ("x-request-id", call.request_id)))
                 with self._credentials.watch(call.connection, call.principal, subscription.end):
-                    raise await _send_events(subscription, context, self._message, call.report)
+                    raise await _send_events(subscription, writer, self._message, call.report)
 
 
 async def _send_events(
     subscription: Subscription,
-    context: Any,
+    writer: EventWriter,
     message: Callable[[UserEvent], users_pb2.UserEvent],
     report: RequestReport,
 ) -> GatewayError:
@@ -98,10 +107,8 @@ async def _send_events(
 
     async def send() -> None:
         async for event in subscription:
-            rendered = message(event)
-            await context.write(rendered)
+            await writer.write(message(event))
             report.messages += 1
-            report.bytes += rendered.ByteSize()
 
     sending = asyncio.ensure_future(send())
     ended = asyncio.ensure_future(subscription.ended())
