@@ -46,6 +46,7 @@ async def open_credentials(
             identify = GivenAuthentication(authenticate, fallback, forwards, timeout=max_seconds, now=clock.time)
         credentials = CredentialWatch(
             identify if bind is None else _binding(identify, bind),
+            try_authenticate=_never if authenticate is not None or bind is not None else configured.try_authenticate,
             headers=CREDENTIAL_HEADERS.union(forwarded),
             by_headers=authenticate is None,
             version=identify.version,
@@ -62,6 +63,10 @@ def _binding(identify: Identify, bind: Callable[[Principal], Principal]) -> Iden
         return bind(await identify(connection))
 
     return identify_and_bind
+
+
+def _never(_connection: Connection) -> None:
+    """Return None: the code of the embedding program may wait."""
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.api.graphql.graphiql.page import GraphiQL
-from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.http.endpoint import GraphQLEndpoint
+from gateway.api.graphql.http.options import EndpointOptions
 from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.response import StatusProfile
 from gateway.api.graphql.http.uploads import UploadLimits

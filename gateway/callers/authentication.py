@@ -45,6 +45,10 @@ async def anyone(connection: Connection) -> Principal:  # noqa: ARG001 - all are
     return ANYONE
 
 
+_Identified = tuple[Principal, frozenset[str]]
+_ANYONE: _Identified = (ANYONE, frozenset())
+
+
 class Authentication:
     """Authenticates by API key (`X-API-Key`, or `Authorization: Bearer`), by token (`Authorization: Bearer`), or both.
 
@@ -76,13 +80,38 @@ class Authentication:
             SourceUnavailable: the credential cannot be checked now.
         """
         headers = connection.headers
-        principal, consumed = await self._identify(headers)
+        identified = self._identify(headers)
+        if isinstance(identified, str):
+            assert self._tokens is not None  # noqa: S101 - it is a token
+            identified = await self._tokens.principal(identified), frozenset()
+        return self._with_forwarded(identified, headers)
+
+    def try_authenticate(self, connection: Connection) -> Principal | None:
+        """Return the caller if that needs no wait; None for a token that was not verified before.
+
+        Raises:
+            Unauthenticated: the credential is missing or invalid.
+        """
+        headers = connection.headers
+        identified = self._identify(headers)
+        if isinstance(identified, str):
+            principal = None if self._tokens is None else self._tokens.verified(identified)
+            if principal is None:
+                return None
+            identified = principal, frozenset()
+        return self._with_forwarded(identified, headers)
+
+    def _with_forwarded(self, identified: "_Identified", headers: Mapping[str, str]) -> Principal:
+        principal, consumed = identified
         return with_forwarded(principal, headers, self._forwards, consumed) if self._forwards else principal
 
-    async def _identify(self, headers: Mapping[str, str]) -> tuple[Principal, frozenset[str]]:
-        """Return the caller, and the headers that are not forwarded: no source may get API keys of the gateway."""
+    def _identify(self, headers: Mapping[str, str]) -> "_Identified | str":
+        """Return the caller, and the headers that are not forwarded: no source may get API keys of the gateway.
+
+        If the caller has sent a token, return that.
+        """
         if self._keys is None and self._tokens is None:
-            return ANYONE, frozenset()
+            return _ANYONE
         key = headers.get(_API_KEY)
         authorization = headers.get(_AUTHORIZATION, "")
         if self._keys is not None and key is not None:
@@ -94,8 +123,7 @@ class Authentication:
             raise Unauthenticated(f"Authentication required: {self._instruction()}.")
         if self._keys is not None and (self._tokens is None or credential.count(".") != _DOTS_OF_A_TOKEN):
             return self._keys.principal(credential), frozenset({_AUTHORIZATION})
-        assert self._tokens is not None  # noqa: S101 - one of the two is set
-        return await self._tokens.principal(credential), frozenset()
+        return credential
 
     def _instruction(self) -> str:
         if self._tokens is None:

@@ -14,7 +14,7 @@ from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import background_context
 from gateway.principal import Principal
 
-__all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "Identify", "OnRevoked"]
+__all__ = ["CREDENTIAL_HEADERS", "CredentialWatch", "Identify", "OnRevoked", "TryIdentify"]
 
 _LOG = logging.getLogger("gateway.callers")
 
@@ -23,6 +23,9 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key"})
 
 Identify = Callable[[Connection], Awaitable[Principal]]
 """Returns the caller of a connection, or raises Unauthenticated, or another error of the gateway."""
+
+TryIdentify = Callable[[Connection], Principal | None]
+"""Does the same without waiting; None: that is impossible for this connection."""
 
 OnRevoked = Callable[[GatewayError], None]
 """Called with Unauthenticated once the credential is no longer valid, with Forbidden each time that it loses scopes."""
@@ -71,18 +74,22 @@ class CredentialWatch:
 
     `by_headers`: those headers alone identify a caller. Otherwise each connection is verified as a whole, and also when
     its principal expires: a session of the embedding program may have been prolonged meanwhile.
+
+    `try_authenticate` does the same as `authenticate` where that needs no wait, and has the same results.
     """
 
     def __init__(
         self,
         authenticate: Identify,
         *,
+        try_authenticate: TryIdentify = lambda _connection: None,
         headers: Collection[str] = CREDENTIAL_HEADERS,
         by_headers: bool = True,
         version: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.authenticate = authenticate
+        self.try_authenticate = try_authenticate
         self.headers = frozenset(headers)
         self._by_headers = by_headers
         self._read_version = version

@@ -100,11 +100,10 @@ class TokenVerifier:
         """
         if len(token) > self._rules.max_length:
             raise _rejected("length")
-        raw = token.encode(errors="replace")
-        digest = hashlib.sha256(raw).digest()
-        cached = self._from_cache(digest)
+        cached = self.verified(token)
         if cached is not None:
             return cached
+        raw = _raw(token)
         try:
             signed = jws.extract_compact(raw, registry=self._registry)
             keys = await self._signing_keys(signed.headers())
@@ -113,8 +112,12 @@ class TokenVerifier:
             principal = self._principal(json.loads(signed.payload or b""))
         except (JoseError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
             raise _rejected(type(error).__name__) from None
-        self._add_to_cache(digest, principal)
+        self._add_to_cache(_digest(raw), principal)
         return principal
+
+    def verified(self, token: str) -> Principal | None:
+        """Return the caller of a token that was verified a short time ago; None for any other one."""
+        return self._from_cache(_digest(_raw(token))) if len(token) <= self._rules.max_length else None
 
     async def _signing_keys(self, header: Mapping[str, Any]) -> list[Key]:
         """Return the keys that may have signed a token; keys are fetched only if its algorithm is allowed."""
@@ -160,6 +163,14 @@ class TokenVerifier:
         self._cache.move_to_end(digest)
         while len(self._cache) > self._rules.cache_size:
             self._cache.popitem(last=False)
+
+
+def _raw(token: str) -> bytes:
+    return token.encode(errors="replace")
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.sha256(raw).digest()
 
 
 def _rejected(reason: str) -> Unauthenticated:

@@ -10,7 +10,8 @@ from api.graphql.defaults import live_options
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.incoming import IncomingFactory
-from gateway.api.graphql.http.endpoint import EndpointOptions, GraphQLEndpoint
+from gateway.api.graphql.http.endpoint import GraphQLEndpoint
+from gateway.api.graphql.http.options import EndpointOptions
 from gateway.api.graphql.http.parsing import RequestLimits
 from gateway.api.graphql.http.uploads import UploadLimits
 from gateway.api.graphql.live.live import Live

@@ -122,6 +122,11 @@ class Documents:
                 return False
         return True
 
+    def find(self, text: str, operation_name: str | None) -> Prepared | None:
+        """Return what `prepare` does if the operation is in the cache under this name; else None."""
+        read = self._cache.get(text)
+        return None if read is None else read.operations.get(operation_name)
+
     def prepare(self, text: str, operation_name: str | None = None, *, trusted: bool = False) -> Prepared:
         """Return the operation of that name in a document, or the only one. A trusted document may be of any size.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLSchema, OperationType
 from msgspec.structs import replace
@@ -29,14 +29,14 @@ from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, 
 from gateway.api.graphql.execution.requested import RequestedExtensions
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.limits.limits import Guard
-from gateway.api.graphql.trusted.named import NamedDocuments
+from gateway.api.graphql.trusted.named import NamedDocuments, Resolved
 from gateway.calls import CallList
 from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.freshness import Freshness, FreshnessReport
 from gateway.kit.long_steps import LongSteps
 from gateway.principal import READ_CALLS
 
-__all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor"]
+__all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor", "FoundOperation"]
 
 QUERY_ONLY = frozenset({OperationType.QUERY})
 QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
@@ -44,6 +44,13 @@ QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
 _ERROR_BEHAVIORS = frozenset(ErrorBehavior)
+
+
+class FoundOperation(NamedTuple):
+    """A prepared operation, and its document if that was looked up."""
+
+    prepared: Prepared
+    document: Resolved | None
 
 
 class Executor:
@@ -98,6 +105,31 @@ class Executor:
             with suppress(InvalidDocument):
                 self._prepared(request)
                 await self._named.keep(found)
+        return request
+
+    def try_prepare(self, request: GraphQLRequest) -> FoundOperation | None:
+        """Return the operation of a request without doing anything; call `accept` before `answer`.
+
+        None: it is not compiled (yet), or `resolve` has to wait or finds an error.
+        """
+        text, document = request.query, None
+        if self._looks_up_all or not text:
+            document = self._named.try_find(request.document, text or None)
+            if document is None:
+                return None
+            text = document.text
+        prepared = self._documents.find(text, request.operation_name)
+        if prepared is None or prepared.compiled is None or request.on_error not in _ERROR_BEHAVIORS:
+            return None
+        return FoundOperation(prepared, document)
+
+    def accept(self, found: FoundOperation, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
+        """Do for a request what `try_prepare` has left out of `resolve` and `prepare`; return the resolved request."""
+        document = found.document
+        if document is not None:
+            self._named.found(document)
+            request = replace(request, query=document.text, trusted=document.trusted)
+        report_operation(found.prepared, request, incoming.report)
         return request
 
     def check(self, request: GraphQLRequest, allowed: Collection[OperationType]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import CLIENT_HEADERS, Telemetry
 from gateway.users.service import UserService
 
-__all__ = ["Incoming", "IncomingFactory"]
+__all__ = ["Incoming", "IncomingFactory", "RequestOptions"]
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -90,6 +90,20 @@ class Incoming(msgspec.Struct, frozen=True):
         return self.principal.name
 
 
+class RequestOptions(NamedTuple):
+    """What a client states about the operation of a request: its idempotency key, and how many seconds it may take.
+
+    `base_url` is the URL of the gateway as this client reaches it.
+    """
+
+    idempotency_key: str | None = None
+    max_seconds: float | None = None
+    base_url: str = ""
+
+
+_NO_OPTIONS = RequestOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingFactory:
     """Authenticates callers and creates the `Incoming` of each request; `timeout` is its longest one, in seconds.
@@ -106,34 +120,43 @@ class IncomingFactory:
     long_steps: LongSteps = field(default_factory=LongSteps)
 
     async def create(
-        self,
-        connection: Connection,
-        report: RequestReport,
-        *,
-        idempotency_key: str | None = None,
-        max_seconds: float | None = None,
-        base_url: str = "",
+        self, connection: Connection, report: RequestReport, options: RequestOptions | None = None
     ) -> Incoming:
-        """Authenticate the client of a connection; `max_seconds` may shorten the timeout.
-
-        `base_url` is the URL of the gateway as this client reaches it.
+        """Authenticate the client of a connection; `options` is what it states about the operation.
 
         Raises:
             Unauthenticated: the connection has no valid credential.
         """
         principal = await self.credentials.authenticate(connection)
         report.caller = principal.name
+        return self._incoming(principal, connection, report, options or _NO_OPTIONS)
+
+    def try_create(
+        self, connection: Connection, report: RequestReport, options: RequestOptions | None = None
+    ) -> Incoming | None:
+        """Do the same without the caller in the report, if that needs no wait; else return None.
+
+        Raises:
+            Unauthenticated: the connection has no valid credential.
+        """
+        principal = self.credentials.try_authenticate(connection)
+        return None if principal is None else self._incoming(principal, connection, report, options or _NO_OPTIONS)
+
+    def _incoming(
+        self, principal: Principal, connection: Connection, report: RequestReport, options: RequestOptions
+    ) -> Incoming:
+        seconds = options.max_seconds
         return Incoming(
             self.service.by(principal),
             report,
-            idempotency_key,
-            min(self.timeout, max_seconds or self.timeout),
+            options.idempotency_key,
+            self.timeout if seconds is None or seconds > self.timeout else seconds,
             principal,
             self.events,
             connection,
             self.credentials,
             self.pictures,
-            base_url,
+            options.base_url,
             _freshness(connection),
         )
 

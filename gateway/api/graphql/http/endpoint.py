@@ -1,9 +1,6 @@
 """The GraphQL endpoint: operations by GET and POST, streams of subscriptions, and GraphiQL for browsers."""
 
-import math
-import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from functools import partial
 
 from graphql import OperationType
@@ -21,37 +18,26 @@ from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
 from gateway.api.graphql.http.accept import Accepted, MediaType, accepted, prefers_html
 from gateway.api.graphql.http.csrf import csrf_refusal
+from gateway.api.graphql.http.fast_path import FastPath
 from gateway.api.graphql.http.incremental import until_revoked
-from gateway.api.graphql.http.parsing import RequestLimits, read_request
-from gateway.api.graphql.http.response import StatusProfile, incremental_response, refusal_response, result_response
+from gateway.api.graphql.http.options import EndpointOptions
+from gateway.api.graphql.http.parsing import read_request
+from gateway.api.graphql.http.request_options import request_options
+from gateway.api.graphql.http.response import completed, incremental_response, refusal_response, result_response
 from gateway.api.graphql.http.uploads import FileRefused
 from gateway.api.graphql.live.live import Live
 from gateway.api.graphql.live.stream_format import EVENTS, PARTS
-from gateway.api.web.cors import Cors
 from gateway.api.web.http import Route, WebRequest, WebResponse
 from gateway.errors import GatewayError
 
-__all__ = ["EndpointOptions", "GraphQLEndpoint"]
+__all__ = ["GraphQLEndpoint"]
 
 _METHODS = ("GET", "POST")
 _STREAM_FORMATS = {MediaType.EVENT_STREAM: EVENTS, MediaType.SUBSCRIPTION: PARTS}
-# Responses contain personal data. Caches may store the response to a GET that has only an X-API-Key, since they know no
-# credential but Authorization (RFC 9111, 3.5).
-_PRIVATE = (("Cache-Control", "private, no-store"), ("Vary", "Accept, Authorization, X-API-Key, Origin"))
 _SUPPORTED = (
     f"Accept {MediaType.RESPONSE.value} or {MediaType.JSON.value}, or one of {MediaType.EVENT_STREAM.value}, "
     f"{MediaType.INCREMENTAL.value}, {MediaType.INCREMENTAL_2022.value} and {MediaType.SUBSCRIPTION.value}."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointOptions:
-    """`preflight`: refuse requests that a browser sends without a preflight for a site that `cors` does not list."""
-
-    limits: RequestLimits
-    status_profile: StatusProfile = StatusProfile.AUDIT
-    preflight: bool = True
-    cors: Cors = field(default_factory=Cors)
 
 
 class GraphQLEndpoint:
@@ -71,30 +57,24 @@ class GraphQLEndpoint:
         self._live = live
         self._options = options
         self._graphiql = graphiql
+        self._fast_path = FastPath(executor, incoming_factory, live, options)
 
     def routes(self, path: str = "/graphql") -> list[Route]:
         """Return the route of the endpoint, and those of GraphiQL's assets beside it."""
         methods = (*_METHODS, "PUT", "DELETE")  # the last two for reserved event streams
-        return [Route(methods, path, self.__call__), *(self._graphiql.routes() if self._graphiql else ())]
+        route = Route(methods, path, self.__call__, self._fast_path.try_handle)
+        return [route, *(self._graphiql.routes() if self._graphiql else ())]
 
     async def __call__(self, request: WebRequest) -> WebResponse:
         if self._graphiql is not None and _opens_page(request):
             return self._graphiql.page()
-        headers, report = request.headers, request.report
-        profile = self._options.status_profile
-        accepts = accepted(headers.get("accept", ""))
+        report, profile = request.report, self._options.status_profile
+        accepts = accepted(request.headers.get("accept", ""))
         single = accepts.single
         try:
             if accepts.nothing:
                 raise refusal(406, _SUPPORTED)
-            key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
-            incoming = await self._incoming_factory.create(
-                request.connection(),
-                report,
-                idempotency_key=key or None,
-                max_seconds=_requested_timeout(headers),
-                base_url=request.base_url,
-            )
+            incoming = await self._incoming_factory.create(request.connection(), report, request_options(request))
             if self._live.reservations.handles(request):
                 response = await self._live.reservations.respond(
                     request, incoming, partial(self._read, request, incoming, ANY_OPERATION)
@@ -107,12 +87,7 @@ class GraphQLEndpoint:
             response = refusal_response(error, single, profile, report)
         except GatewayError as error:
             response = refusal_response(refused_for(error), single, profile, report)
-        more_headers = (
-            *_PRIVATE,
-            ("X-Request-ID", report.request_id),
-            ("Server-Timing", f"total;dur={(time.perf_counter() - report.started) * 1000:.1f}"),
-        )
-        return WebResponse(response.status, response.body, (*response.headers, *more_headers))
+        return completed(response, report)
 
     async def _execute(self, request: WebRequest, incoming: Incoming, accepts: Accepted) -> WebResponse:
         """Execute the operation of a request; return a stream, a response in parts, or one in one piece."""
@@ -162,15 +137,3 @@ class GraphQLEndpoint:
 def _opens_page(request: WebRequest) -> bool:
     """Whether a browser opens the URL. A `query` in it is for the page, which shows it and does not execute it."""
     return request.method == "GET" and prefers_html(request.headers.get("accept", ""))
-
-
-def _requested_timeout(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds in `X-Request-Timeout`; None without the header and for a value that is no positive number."""
-    value = headers.get("x-request-timeout")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < math.inf else None

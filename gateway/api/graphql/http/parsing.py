@@ -12,10 +12,13 @@ from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.graphql.http.uploads import UploadLimits, read_form
 from gateway.api.web.http import Malformed, TooLarge, WebRequest
 
-__all__ = ["LONG_JSON", "RequestLimits", "read_request"]
+__all__ = ["LONG_JSON", "RequestLimits", "read_request", "try_read_request"]
 
 LONG_JSON = 16 * 1024
 """Bytes; to parse more takes a millisecond or more, and for a request of the largest size some 60."""
+
+_JSON = frozenset({"application/json", "application/graphql+json"})
+_BODY = "The request's body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,20 @@ class RequestLimits:
     body: int
     uploads: UploadLimits
     seconds: float = 30.0
+
+
+def try_read_request(request: WebRequest, limits: RequestLimits) -> GraphQLRequest | None:
+    """Return the GraphQL request in a POST of JSON that has arrived, and is parsed in no time; None for any other one.
+
+    Raises:
+        RefusedError: as `read_request`.
+    """
+    body = request.body
+    if body.__class__ is not bytes or len(body) >= LONG_JSON or len(body) > limits.body or request.method != "POST":
+        return None
+    if request.content_type not in _JSON or not _is_utf8(request.headers["content-type"]):
+        return None
+    return from_mapping(parse_json(body, _BODY))
 
 
 async def read_request(
@@ -39,6 +56,8 @@ async def read_request(
     """
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
+    if (read := try_read_request(request, limits)) is not None:
+        return read
     if isinstance(request.body, bytes):
         return await _read_body(request, limits, wait_to_parse)
     try:
@@ -54,14 +73,14 @@ async def _read_body(
     request: WebRequest, limits: RequestLimits, wait_to_parse: Callable[[], Awaitable[None]]
 ) -> GraphQLRequest:
     content_type = request.content_type
-    if content_type in {"application/json", "application/graphql+json"}:
+    if content_type in _JSON:
         if not _is_utf8(request.headers["content-type"]):
             raise refusal(415, "Send JSON in UTF-8.")
         try:
             body = await request.read(limits.body)
             if len(body) >= LONG_JSON:
                 await wait_to_parse()
-            return from_mapping(parse_json(body, "The request's body"))
+            return from_mapping(parse_json(body, _BODY))
         except TooLarge:
             raise refusal(413, f"The request is larger than {limits.body} bytes.") from None
     if content_type == "multipart/form-data":

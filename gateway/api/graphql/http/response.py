@@ -1,6 +1,7 @@
 """HTTP responses for results, refusals and incremental delivery."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from enum import StrEnum
 from typing import Any
@@ -15,10 +16,10 @@ from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.http.accept import MediaType
 from gateway.api.graphql.http.incremental_2022 import parts_of_2022
 from gateway.api.graphql.http.streaming import MultipartBody
-from gateway.api.web.http import WebResponse
+from gateway.api.web.http import ExtendedHeaders, FixedHeaders, WebResponse
 from gateway.telemetry.report import RequestReport
 
-__all__ = ["StatusProfile", "incremental_response", "refusal_response", "result_response"]
+__all__ = ["StatusProfile", "completed", "incremental_response", "refusal_response", "result_response"]
 
 
 class StatusProfile(StrEnum):
@@ -34,8 +35,12 @@ class StatusProfile(StrEnum):
 
 _PARTIAL_SUCCESS = 294
 _CHARSET = "; charset=utf-8"
-_CONTENT_TYPES = {
-    media_type: (("Content-Type", media_type.value + _CHARSET),) for media_type in (MediaType.JSON, MediaType.RESPONSE)
+# Responses contain personal data. Caches may store the response to a GET that has only an X-API-Key, since they know no
+# credential but Authorization (RFC 9111, 3.5).
+_PRIVATE = (("Cache-Control", "private, no-store"), ("Vary", "Accept, Authorization, X-API-Key, Origin"))
+_FIXED = {
+    media_type: FixedHeaders(("Content-Type", media_type.value + _CHARSET), *_PRIVATE)
+    for media_type in (MediaType.JSON, MediaType.RESPONSE)
 }
 _INCREMENTAL = {
     media_type: MultipartBody(media_type, "-") for media_type in (MediaType.INCREMENTAL, MediaType.INCREMENTAL_2022)
@@ -44,11 +49,12 @@ _INCREMENTAL = {
 
 def result_response(result: Result, media_type: MediaType, profile: StatusProfile) -> WebResponse:
     """Return the response with the result of an operation, in one of the two JSON media types."""
-    headers: Sequence[tuple[str, str]] = _CONTENT_TYPES[media_type]
+    fields: tuple[tuple[str, str], ...] = ()
     if result.allowance is not None:
-        headers = (*headers, *ratelimit_headers(result.allowance))
+        fields = tuple(ratelimit_headers(result.allowance))
     if result.cache_status is not None:
-        headers = (*headers, ("Cache-Status", result.cache_status))
+        fields = (*fields, ("Cache-Status", result.cache_status))
+    headers = ExtendedHeaders(_FIXED[media_type], fields)
     return WebResponse(_status(result, media_type, profile), orjson.dumps(result.payload()), headers)
 
 
@@ -60,7 +66,19 @@ def refusal_response(
     graphql_error = public_error(GraphQLError(error.error.message, original_error=error.error), report.request_id)
     body = orjson.dumps({"errors": [graphql_error.formatted]})
     status = error.draft_status if profile is StatusProfile.DRAFT else error.status
-    return WebResponse(status, body, (*_CONTENT_TYPES[media_type], *error.headers))
+    return WebResponse(status, body, ExtendedHeaders(_FIXED[media_type], error.headers))
+
+
+def completed(response: WebResponse, report: RequestReport) -> WebResponse:
+    """Return a response with the header fields that all those of the endpoint have."""
+    fields = (
+        ("X-Request-ID", report.request_id),
+        ("Server-Timing", f"total;dur={(time.perf_counter() - report.started) * 1000:.1f}"),
+    )
+    headers = response.headers
+    if isinstance(headers, ExtendedHeaders):  # of a result or a refusal: the fixed ones have the private ones
+        return WebResponse(response.status, response.body, ExtendedHeaders(headers.fixed, (*headers.fields, *fields)))
+    return WebResponse(response.status, response.body, (*headers, *_PRIVATE, *fields))
 
 
 def incremental_response(payloads: AsyncGenerator[dict[str, Any]], media_type: MediaType) -> WebResponse:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from msgspec.structs import replace
 
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, RequestOptions
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, from_mapping
 from gateway.api.graphql.http.parsing import LONG_JSON
 from gateway.api.graphql.live.connections import Connections
@@ -160,7 +160,7 @@ class WebSocketConnection:
         headers = Headers.of(dict(request.headers) | factory.headers_in(message.payload))
         connection = Connection("websocket", headers, message.payload, request.peer, request.native)
         try:
-            incoming = await factory.create(connection, RequestReport(), base_url=request.base_url)
+            incoming = await factory.create(connection, RequestReport(), RequestOptions(base_url=request.base_url))
         except Internal:
             defect_id = request_id(headers.get("x-request-id"))
             _LOG.exception("defect in request %s at connection_init", defect_id, extra={"request_id": defect_id})

@@ -1,0 +1,117 @@
+"""Tests of the fast path of the GraphQL endpoint: which requests it takes, and that it responds as the endpoint."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from msgspec.structs import replace
+
+from gateway import Gateway, Settings
+from gateway.api.web.http import Headers, WebRequest, WebResponse
+from gateway.api.web.site import Site
+from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SandboxOptions, SandboxServer
+from gateway.telemetry.report import RequestReport
+
+USER = "query User($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name } } }"
+ID = LANDMARKS["account"]["ada"]
+JSON = {"Content-Type": "application/json"}
+_TIMES = re.compile(r"dur=[0-9.]+")
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """A gateway in front of a sandbox."""
+    async with SandboxServer(SandboxOptions(users=4, rate_limits=False)) as sandbox:
+        account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
+        async with Gateway(Settings(account=account)) as gateway:
+            yield gateway
+
+
+def _request(body: Any, headers: dict[str, str] = JSON, method: str = "POST") -> WebRequest:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    fields = {"Host": "localhost", "X-Request-ID": "r1"} | headers
+    return WebRequest(method, "/graphql", "", Headers(fields.items()), content)
+
+
+async def _responses(gateway: Gateway, request: WebRequest) -> tuple[WebResponse | None, WebResponse]:
+    """Return the response of the fast path, if it takes the request, and that of the endpoint."""
+    site: Site = gateway._serving.site()
+    fast: Any = site.try_respond(request)
+    response = await fast() if callable(fast) else fast
+    return response, await site.respond(replace(request, report=RequestReport()))
+
+
+async def _prepare(gateway: Gateway) -> None:
+    """Let the document be parsed, and its operation be found with and without its name."""
+    for name in ("User", None):
+        await _responses(gateway, _request({"query": USER, "variables": {"id": ID}, "operationName": name}))
+
+
+def _shown(response: WebResponse) -> Any:
+    return response.status, response.body, [(name, _TIMES.sub("dur=", value)) for name, value in response.headers]
+
+
+TAKEN: dict[str, tuple[Any, dict[str, str]]] = {
+    "a query with variables": ({"query": USER, "variables": {"id": ID}}, {}),
+    "its operation by name": ({"query": USER, "variables": {"id": ID}, "operationName": "User"}, {}),
+    "JSON with blanks and escapes": (
+        b'{ "query" : "%b", "variables": {"i\\u0064": "%b"} }' % (USER.encode(), ID.encode()),
+        {},
+    ),
+    "a user that does not exist": ({"query": USER, "variables": {"id": "acus_nobody"}}, {}),
+    "a variable of a wrong type": ({"query": USER, "variables": {"id": True}}, {}),
+    "a missing variable": ({"query": USER}, {}),
+    "variables beyond the limit": ({"query": USER, "variables": {"id": [0] * 7000}}, {}),
+    "an error behavior": ({"query": USER, "variables": {"id": "?"}, "onError": "HALT"}, {}),
+    "requested extensions": ({"query": USER, "variables": {"id": ID}, "extensions": {"cost": True}}, {}),
+    "the other media type": (
+        {"query": USER, "variables": {"id": ID}},
+        {"Accept": "application/graphql-response+json"},
+    ),
+    "what Apollo Client accepts": (
+        {"query": USER, "variables": {"id": ID}},
+        {"Accept": "multipart/mixed;deferSpec=20220824,application/json"},
+    ),
+    "header fields about the operation": (
+        {"query": USER, "variables": {"id": ID}},
+        {"Idempotency-Key": '"k"', "X-Request-Timeout": "3", "Cache-Control": "no-cache", "Origin": "http://a.example"},
+    ),
+    "a timeout that has passed": ({"query": USER, "variables": {"id": ID}}, {"X-Request-Timeout": "0.000001"}),
+}
+
+LEFT: dict[str, tuple[Any, dict[str, str], str]] = {
+    "a query by GET": (b"", {}, "GET"),
+    "JSON that is none": (b"{", {}, "POST"),
+    "a name twice": (b'{"query":"{__typename}","query":"{__typename}"}', {}, "POST"),
+    "no object": ([], {}, "POST"),
+    "a document that is not in the cache": ({"query": "{ user(id: 1) { email } }"}, {}, "POST"),
+    "an operation that is not in the document": ({"query": USER, "operationName": "Other"}, {}, "POST"),
+    "introspection": ({"query": "{ __schema { queryType { name } } }"}, {}, "POST"),
+    "an unknown error behavior": ({"query": USER, "onError": "IGNORE"}, {}, "POST"),
+    "a form": (b"query=1", {"Content-Type": "application/x-www-form-urlencoded"}, "POST"),
+    "another character set": ({"query": USER}, {"Content-Type": "application/json; charset=latin-1"}, "POST"),
+    "an event stream": ({"query": USER}, {"Accept": "text/event-stream"}, "POST"),
+    "a reserved event stream": ({"query": USER}, {"X-GraphQL-Event-Stream-Token": "t"}, "POST"),
+    "a media type that is not supported": ({"query": USER}, {"Accept": "image/png"}, "POST"),
+    "a long body": ({"query": USER, "variables": {"id": "x" * 20_000}}, {}, "POST"),
+    "a body beyond the limit": ({"query": USER, "variables": {"id": "x" * 2_000_000}}, {}, "POST"),
+}
+
+
+async def test_the_fast_path_responds_as_the_endpoint(gateway: Gateway) -> None:
+    """A plain request is taken once its document is prepared, and has the response of the endpoint."""
+    await _prepare(gateway)
+    for name, (body, headers) in TAKEN.items():
+        fast, slow = await _responses(gateway, _request(body, JSON | headers))
+        assert fast is not None, name
+        assert _shown(fast) == _shown(slow), name
+
+
+async def test_the_fast_path_leaves_other_requests_to_the_endpoint(gateway: Gateway) -> None:
+    """A request that is not plain, or not right, is not taken."""
+    await _prepare(gateway)
+    for name, (body, headers, method) in LEFT.items():
+        fast, _ = await _responses(gateway, _request(body, JSON | headers, method))
+        assert fast is None, name
