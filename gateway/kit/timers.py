@@ -7,15 +7,22 @@ compares the deadlines with the clock.
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["IdleTimer", "TimeLimit", "Timers"]
+__all__ = ["IdleTimer", "TimeLimit", "Timers", "loop_clock"]
 
 
 _BUSY = 0.05  # seconds: a timer that fires later than that shows that the event loop was busy
 _CATCH_UP = 0.05  # seconds for the tasks to run
+
+
+def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return the clock of an event loop. That of asyncio is a function in C with a method around it."""
+    is_plain = isinstance(loop, asyncio.BaseEventLoop) and type(loop).time is asyncio.BaseEventLoop.time
+    return time.monotonic if is_plain else loop.time
 
 
 class TimeLimit:

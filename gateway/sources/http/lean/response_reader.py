@@ -11,13 +11,13 @@ from gateway.sources.http.errors import disconnected_error, not_http_error, too_
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.lean.decoding import decoder
 
-__all__ = ["ResponseReader"]
+__all__ = ["MAX_HEADERS", "MAX_NON_BODY_BYTES", "WITHOUT_BODY", "ResponseReader"]
 
-_MAX_NON_BODY_BYTES = 64 * 1024  # of a head, of trailers, or between two pieces of a body
-_MAX_HEADERS = 256
+MAX_NON_BODY_BYTES = 64 * 1024  # of a head, of trailers, or between two pieces of a body
+MAX_HEADERS = 256
 _FINAL = 200
 _SWITCHING_PROTOCOLS = 101
-_WITHOUT_BODY = frozenset({204, 304})
+WITHOUT_BODY = frozenset({204, 304})
 _NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
@@ -70,7 +70,7 @@ class ResponseReader:
             self.reusable = False
         if self._complete:
             return self._response()
-        if self._non_body_size > _MAX_NON_BODY_BYTES or len(self._received) > _MAX_HEADERS:
+        if self._non_body_size > MAX_NON_BODY_BYTES or len(self._received) > MAX_HEADERS:
             raise not_http_error(self._request)
         return None
 
@@ -94,13 +94,13 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         self._status = status = self._parser.get_status_code()
         received = self._received
-        if status == _SWITCHING_PROTOCOLS or len(received) > _MAX_HEADERS:
+        if status == _SWITCHING_PROTOCOLS or len(received) > MAX_HEADERS:
             raise not_http_error(self._request)
         if status < _FINAL:
             received.clear()
             return
         self._headers = headers = {name.lower(): value for name, value in reversed(received.items())}
-        if self._request.method == "HEAD" or (status in _WITHOUT_BODY and _announces_body(headers)):
+        if self._request.method == "HEAD" or (status in WITHOUT_BODY and _announces_body(headers)):
             self._complete = True
             raise _CompleteError  # the parser would wait for a body
         if b"content-encoding" in headers:
@@ -109,8 +109,8 @@ class ResponseReader:
             except ValueError:
                 raise not_http_error(self._request) from None
         if (
-            self._non_body_size > _MAX_NON_BODY_BYTES
-            and sum(map(len, (*received, *received.values()))) > _MAX_NON_BODY_BYTES
+            self._non_body_size > MAX_NON_BODY_BYTES
+            and sum(map(len, (*received, *received.values()))) > MAX_NON_BODY_BYTES
         ):
             raise not_http_error(self._request)
 

@@ -10,13 +10,29 @@ The transport never sends a request again: repeating a call is a step of the pip
 
 import asyncio
 import ssl
+from typing import NamedTuple
 
+from gateway.kit.timers import loop_clock
 from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors, unreachable_error
-from gateway.sources.http.exchange import Request, Response, TransportLimits
-from gateway.sources.http.lean.encoding import BaseUrl, encode_request, split_url
+from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
+from gateway.sources.http.lean.connection import ClientConnection
+from gateway.sources.http.lean.encoding import BaseUrl, encode_request, path_of, split_url, target_after
 from gateway.sources.http.lean.pool import ConnectionPool
 
 __all__ = ["LeanTransport"]
+
+
+class Connected(NamedTuple):
+    """A connection for one request, with all that is sent on it, and what that was encoded for."""
+
+    connection: ClientConnection
+    message: bytes
+    target: str
+    base_url: BaseUrl
+
+    def with_headers(self, request: Request) -> "Connected":
+        """Return the same for a request with other headers."""
+        return self._replace(message=encode_request(request, self.target, self.base_url)[0])
 
 
 class LeanTransport:
@@ -27,17 +43,18 @@ class LeanTransport:
 
     def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._time = loop_clock(self._loop)
         self._limits = limits
         self._tls = tls
         self._pools: dict[str, ConnectionPool] = {}
+        self._destinations: dict[str, tuple[ConnectionPool, str]] = {}  # by the base URL of requests, with its path
         self._closed = False
 
     async def send(self, request: Request) -> Response:
         if self._closed:  # the gateway has ended before this attempt
             raise unreachable_error(request, ConnectionAbortedError())
         timeout_at = self._loop.time() + self._limits.total
-        url, target = split_url(request.url)
-        pool = self._pools.get(url) or self._pool(url, request)
+        pool, target = self._destination(request)
         message, unsent = encode_request(request, target, pool.base_url)
         connection = pool.take_idle() or await pool.acquire(request)
         response = connection.send(request, message, timeout_at, unsent)
@@ -47,10 +64,51 @@ class LeanTransport:
             connection.abandon(response)
             raise
 
+    def try_take(self, request: Request) -> Connected | None:
+        """Return an idle connection for a request, with what to send; None if there is none, or it is not so simple.
+
+        Either `send_on` or `put_back` of the connection has to be called with it.
+        """
+        if self._closed or request.on_write is not None or isinstance(request.body, Multipart):
+            return None
+        try:
+            pool, target = self._destination(request)
+            message, _ = encode_request(request, target, pool.base_url)
+        except ValueError:
+            return None
+        connection = pool.take_idle()
+        return None if connection is None else Connected(connection, message, target, pool.base_url)
+
+    def send_on(self, connected: Connected, request: Request, seconds: float) -> asyncio.Future[Response]:
+        """Send a request on its connection. The future has a DeadlinePassedError after so many seconds.
+
+        Raises:
+            SourceUnavailable: the connection was closed in the moment of sending.
+        """
+        now = self._time()
+        return connected.connection.send(
+            request, connected.message, now + self._limits.total, deadline_at=now + seconds
+        )
+
     async def aclose(self) -> None:
         self._closed = True
         for pool in self._pools.values():
             await pool.aclose()
+
+    def _destination(self, request: Request) -> tuple[ConnectionPool, str]:
+        """Return the pool for a request, and its target.
+
+        Raises:
+            ValueError: the URL is not an http or https URL, or not escaped.
+        """
+        known = self._destinations.get(request.base_url)
+        if known is not None and (target := target_after(request.url, request.base_url, known[1])) is not None:
+            return known[0], target
+        url, target = split_url(request.url)
+        pool = self._pools.get(url) or self._pool(url, request)
+        if (path := path_of(request.base_url, url)) is not None:
+            self._destinations[request.base_url] = pool, path
+        return pool, target
 
     def _pool(self, url: str, request: Request) -> ConnectionPool:
         """Add a pool for a base URL; a source normally has one, so the limit of connections is that of the source."""
