@@ -348,6 +348,7 @@ class Gateway:
         if self._parts is not None:
             self._surface.subscriptions.drain()
             await self._parts.live.drain()
+            await self._parts.connect.drain()
 
     def _lifecycle(self) -> str:
         if self.ready:

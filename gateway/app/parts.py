@@ -5,8 +5,10 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.api.capacity import Capacity
+from gateway.api.connect.routes import Connect
 from gateway.api.gate import Gate
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import IncomingFactory
@@ -47,6 +49,9 @@ from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.staleness import BackgroundReads
 
+if TYPE_CHECKING:
+    from gateway.api.connect.endpoint import ConnectEndpoint
+
 __all__ = ["Parts", "open_parts"]
 
 _LOG = logging.getLogger("gateway")
@@ -69,6 +74,7 @@ class Parts:
     executor: Executor
     incoming: IncomingFactory
     live: Live
+    connect: Connect
 
 
 async def open_parts(
@@ -161,6 +167,18 @@ async def open_parts(
     options = LiveOptions(**settings.live.model_dump(), message=settings.max_body_bytes)
     live = Live(executor, incoming, options, admits=cors.admits_socket, observe=observer.live)
     stack.push_async_callback(live.drain)
+    connect = Connect(
+        partial(
+            _build_connect,
+            settings,
+            users,
+            events=events,
+            credentials=credentials,
+            capacity=capacity,
+            pictures=pictures,
+        )
+    )
+    stack.push_async_callback(connect.drain)
     start_polling(
         settings, sources, events, stores, feeds, stack=stack, observer=observer, telemetry=telemetry, clock=clock
     )
@@ -189,7 +207,29 @@ async def open_parts(
         executor=executor,
         incoming=incoming,
         live=live,
+        connect=connect,
     )
+
+
+def _build_connect(
+    settings: Settings,
+    users: UserService,
+    *,
+    events: EventLog,
+    credentials: CredentialWatch,
+    capacity: Capacity,
+    pictures: PictureLinks,
+) -> "ConnectEndpoint":
+    from gateway.api.connect.endpoint import ConnectEndpoint  # noqa: PLC0415 - protobuf takes 4 MiB
+    from gateway.api.grpc.admission import RpcOptions  # noqa: PLC0415 - the same
+
+    options = RpcOptions(
+        icon_bytes=settings.softwareone.icon_bytes,
+        max_calls=settings.grpc_calls,
+        max_calls_each=settings.grpc_calls_each,
+        request_timeout=settings.request_timeout,
+    )
+    return ConnectEndpoint(users, options, events, credentials, capacity, pictures=pictures)
 
 
 def _keep_rule(settings: Settings, source: UserSource, mode: KeepMode) -> KeepRule:

@@ -18,7 +18,7 @@ from gateway.app.file_limit import file_limit, grpc_connection_limit
 from gateway.app.metrics_observer import MetricsObserver
 from gateway.app.parts import Parts
 from gateway.app.pictures import build_pictures_route
-from gateway.kit.extras import require_extra
+from gateway.kit.extras import has_extra, require_extra
 from gateway.settings import Settings
 from gateway.telemetry.telemetry import Telemetry
 
@@ -54,6 +54,7 @@ def build_site(
             icon_route(graphiql.icon if graphiql else None),
             build_pictures_route(settings, parts.sources, parts.pictures, parts.credentials.authenticate, parts.clock),
             build_webhooks(settings, parts.sources.sources, parts.events, observer, parts.clock).route,
+            *(parts.connect.routes(cors, preflight=settings.preflight) if has_extra("grpc") else ()),
             *more,
         ],
         [parts.live.route()],

@@ -21,7 +21,7 @@ from gateway.kit.timers import Timers
 from gateway.operation import operation
 from usergateway.v1 import users_pb2
 
-__all__ = ["CallAdmission", "Method", "OpenCalls", "RpcOptions", "methods"]
+__all__ = ["CallAdmission", "Method", "OpenCalls", "RpcOptions", "methods", "too_large"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
@@ -65,30 +65,23 @@ class Method:
         """Whether its calls change users."""
         return not self.name.startswith(("Get", "List", "Find", "Watch"))
 
-    def check_size(self, size: int) -> None:
-        """Check the size of a request message in bytes.
-
-        Raises:
-            BadUserInput: it is too large.
-        """
-        if size > self.max_bytes:
-            raise self.too_large()
-
-    def too_large(self) -> BadUserInput:
-        """Return the error for a request message that is larger than the maximum."""
-        return BadUserInput(f"The request may have {self.max_bytes} bytes at most.")
-
     def parse(self, data: bytes) -> Any:
         """Return the request message of its bytes.
 
         Raises:
             BadUserInput: they are too many, or no message of the type.
         """
-        self.check_size(len(data))
+        if len(data) > self.max_bytes:
+            raise too_large(self.max_bytes)
         try:
             return self.request.FromString(data)
         except DecodeError:  # grpcio's error would be UNKNOWN, without details
             raise BadUserInput("The request is not a valid message of this method.") from None
+
+
+def too_large(max_bytes: int) -> BadUserInput:
+    """Return the error for a request that is larger than the maximum."""
+    return BadUserInput(f"The request may have {max_bytes} bytes at most.")
 
 
 def methods(options: RpcOptions) -> list[Method]:

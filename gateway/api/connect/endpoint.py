@@ -1,0 +1,210 @@
+"""The methods of `UserService` by the Connect protocol: unary calls by POST and GET, and the stream of WatchUsers."""
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from google.rpc import status_pb2
+
+from gateway.api.capacity import Capacity
+from gateway.api.connect.codecs import CODECS, STREAM_PREFIX, UNARY_PREFIX, Codec
+from gateway.api.connect.compression import GZIP, accepts_gzip
+from gateway.api.connect.envelopes import MAX_HEAD, only_message
+from gateway.api.connect.event_body import EventBody
+from gateway.api.connect.requests import (
+    Unimplemented,
+    check_coding,
+    check_origin,
+    check_version,
+    codec_in_url,
+    message_in_url,
+    parameters,
+    timeout_of,
+)
+from gateway.api.connect.responses import (
+    failed_response,
+    failed_stream,
+    message_response,
+    stream_headers,
+    unsupported_response,
+)
+from gateway.api.grpc.admission import CallAdmission, Method, RpcOptions, methods, too_large
+from gateway.api.grpc.calls import Call
+from gateway.api.grpc.errors import RpcCode
+from gateway.api.grpc.messages import Messages
+from gateway.api.grpc.servicer import Respond, UserServicer
+from gateway.api.grpc.watching import Watching
+from gateway.api.pictures import PictureLinks
+from gateway.api.web.cors import Cors, misdirected
+from gateway.api.web.http import Closed, Malformed, TooLarge, WebRequest, WebResponse
+from gateway.callers.revocation import CredentialWatch
+from gateway.errors import BadUserInput, SourceTimeout
+from gateway.events.log import EventLog
+from gateway.freshness import Freshness, FreshnessReport
+from gateway.users.service import UserService
+
+__all__ = ["ConnectEndpoint"]
+
+
+class ConnectEndpoint:
+    """Responds to the calls of all methods, with the servicer, the limits and the errors of gRPC."""
+
+    def __init__(
+        self,
+        service: UserService,
+        options: RpcOptions,
+        events: EventLog,
+        credentials: CredentialWatch,
+        capacity: Capacity,
+        *,
+        pictures: PictureLinks,
+    ) -> None:
+        messages = Messages(pictures.url)
+        self._watching = Watching(events, credentials, messages, pictures.window)
+        self._admission = CallAdmission.of(credentials, capacity, options)
+        servicer = UserServicer(service, messages)
+        self._methods: dict[str, tuple[Method, Respond | None]] = {
+            method.name: (method, None if method.is_stream else servicer.method(method.name))
+            for method in methods(options)
+        }
+
+    def drain(self) -> None:
+        """End the streams after their queued events, and refuse new ones."""
+        self._watching.drain()
+
+    def respond(self, name: str, cors: Cors | None, request: WebRequest) -> Awaitable[WebResponse]:
+        """Return the response to a request for a method; `cors`: the origins that may send a GET, None: all."""
+        method, execute = self._methods[name]
+        request.report.operation = request.report.label = name
+        if cors is not None and cors.is_rebound(request):
+            return _misdirected()
+        if execute is None:
+            return self._respond_with_stream(method, request)
+        return self._respond_once(method, execute, cors, request)
+
+    async def _respond_once(
+        self, method: Method, execute: Respond, cors: Cors | None, request: WebRequest
+    ) -> WebResponse:
+        is_get = request.method == "GET"
+        sent = parameters(request.query) if is_get else {}
+        codec = codec_in_url(sent) if is_get else _codec(request, UNARY_PREFIX)
+        if codec is None:
+            return unsupported_response(UNARY_PREFIX)
+        headers = request.headers
+        request.report.kind = "unary"
+        call = _call(method, request)
+        failure: Exception | None = None
+        try:
+            check_version(headers.get("connect-protocol-version"))
+            call.timeout = timeout_of(headers)
+            if is_get:
+                if cors is not None:
+                    check_origin(request, cors)
+                read = partial(_read_url, method, codec, sent)
+            else:
+                check_coding(headers.get("content-encoding"))
+                read = partial(self._read_body, method, codec, request)
+            message = await self._admission.execute(call, read, execute)
+        except Closed:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
+            status = _status(call, error)
+            failure = error
+        finally:
+            self._admission.leave(call)
+            call.close()
+        if failure is not None:
+            return failed_response(call, status, failure, headers)
+        call.add_freshness()
+        return message_response(call, codec.write(message), codec, headers)
+
+    async def _respond_with_stream(self, method: Method, request: WebRequest) -> WebResponse:
+        codec = _codec(request, STREAM_PREFIX)
+        if codec is None:
+            return unsupported_response(STREAM_PREFIX)
+        headers = request.headers
+        request.report.kind = "stream"
+        call = _call(method, request)
+        body: EventBody | None = None
+        try:
+            check_version(headers.get("connect-protocol-version"))
+            call.timeout = timeout_of(headers)
+            coding = headers.get("connect-content-encoding")
+            check_coding(coding)
+            check_coding(headers.get("content-encoding"))
+            await self._admission.admit(call)
+            data = await self._read(request, MAX_HEAD + codec.max_bytes(method), self._admission.timeout)
+            message = codec.read(method, only_message(data, coding or "", codec.max_bytes(method)))
+            await self._admission.charge(call, message)
+            may_compress = accepts_gzip(headers.get("connect-accept-encoding", ""))
+            body = EventBody(call, codec, partial(_status, call), self._leave, may_compress=may_compress)
+            more = await body.start(partial(self._watching.watch_users, message, call, body))
+        except Closed:
+            self._leave(call)
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            status = _status(call, error)
+            self._leave(call)
+            return failed_stream(call, status, codec, headers)
+        except BaseException:
+            self._leave(call)
+            raise
+        if may_compress:
+            more = (*more, ("Connect-Content-Encoding", GZIP))
+        return WebResponse(200, body, stream_headers(codec, headers, more))
+
+    async def _read_body(self, method: Method, codec: Codec, request: WebRequest, seconds: float) -> Any:
+        return codec.read(method, await self._read(request, codec.max_bytes(method), seconds))
+
+    async def _read(self, request: WebRequest, max_bytes: int, seconds: float) -> bytes:
+        """Return the body of a request.
+
+        Raises:
+            SourceTimeout: it did not arrive within so many seconds.
+            BadUserInput: it is too large, or is not compressed as stated.
+            Closed: the client disconnected.
+        """
+        body = request.body
+        if isinstance(body, bytes) and len(body) <= max_bytes:
+            return body
+        try:
+            with suppress(TimeoutError), self._admission.timers.limit(seconds):
+                return await request.read(max_bytes)
+        except TooLarge:
+            raise too_large(max_bytes) from None
+        except Malformed:
+            raise BadUserInput("The body is not encoded as its header fields state.") from None
+        raise SourceTimeout(f"The request did not arrive within {max(seconds, 0):.3g} s.")
+
+    def _leave(self, call: Call) -> None:
+        self._admission.leave(call)
+        call.close()
+
+
+def _codec(request: WebRequest, prefix: str) -> Codec | None:
+    """Return the form of the messages of a POST; None where its media type is not supported."""
+    content_type = request.content_type
+    return CODECS.get(content_type[len(prefix) :]) if content_type.startswith(prefix) else None
+
+
+async def _misdirected() -> WebResponse:
+    return misdirected()
+
+
+def _call(method: Method, request: WebRequest) -> Call:
+    report = request.report
+    wanted = Freshness.parse(request.headers.get("cache-control"))
+    freshness = FreshnessReport.of_change(wanted) if method.is_change else FreshnessReport(wanted)
+    return Call(method.name, report.request_id, None, request.connection(), report=report, freshness=freshness)
+
+
+async def _read_url(method: Method, codec: Codec, sent: dict[str, str], _seconds: float) -> Any:
+    return codec.read(method, message_in_url(method, codec, sent))
+
+
+def _status(call: Call, error: Exception) -> status_pb2.Status:
+    """Return the status of a call that failed."""
+    if isinstance(error, Unimplemented):
+        return status_pb2.Status(code=RpcCode.UNIMPLEMENTED, message=str(error))
+    return call.failed(error)

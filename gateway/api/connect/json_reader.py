@@ -1,0 +1,84 @@
+"""Reads messages from JSON, as protobuf's `json_format` does.
+
+Most requests have a few texts, which are read without it: it takes a hundred times as long as orjson.
+"""
+
+from functools import cache
+from typing import Any
+
+import orjson
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.errors import BadUserInput
+
+__all__ = ["message_of_json"]
+
+
+def message_of_json(kind: Any, data: bytes) -> Any:
+    """Return the message of a type for its JSON.
+
+    Fields that the type does not have are ignored, as by Connect's libraries: a later client may send them.
+
+    Raises:
+        BadUserInput: it is not JSON, has a name twice, or a value does not fit its field.
+    """
+    try:
+        value = orjson.loads(data)  # refuses more than `json`: other encodings, NaN, lone surrogates, deep nesting
+    except orjson.JSONDecodeError as error:
+        raise BadUserInput(f"The request is not JSON: {error.msg}.") from None
+    message = _try_plain(kind, value, data)
+    if message is not None:
+        return message
+    try:
+        return json_format.Parse(data, kind(), ignore_unknown_fields=True)
+    except (json_format.ParseError, RecursionError) as error:
+        raise BadUserInput(f"The request is not a valid message of this method: {_sentence(error)}") from None
+
+
+def _try_plain(kind: Any, value: Any, data: bytes) -> Any:
+    """Return the message if all its fields are known texts and names of enums; else None.
+
+    A name that occurs twice has a second colon, so the number of colons shows that there is none. Only without escapes
+    are those of the texts in the JSON, too.
+    """
+    if not isinstance(value, dict) or b"\\" in data:
+        return None
+    table = _plain_fields(kind.DESCRIPTOR)
+    fields: dict[str, str | int] = {}
+    colons = len(value)
+    for name, item in value.items():
+        field = table.get(name)
+        if field is None or item.__class__ is not str:
+            return None
+        colons += item.count(":")
+        attribute, numbers = field
+        if numbers is None:
+            fields[attribute] = item
+        elif item in numbers:
+            fields[attribute] = numbers[item]
+        else:
+            return None
+    if len(fields) != len(value) or data.count(b":") != colons:
+        return None
+    return kind(**fields)
+
+
+@cache
+def _plain_fields(descriptor: Descriptor) -> dict[str, tuple[str, dict[str, int] | None]]:
+    """Return the fields that are texts or enums, by both of their names: the attribute, and the values of an enum."""
+    found: dict[str, tuple[str, dict[str, int] | None]] = {}
+    for field in descriptor.fields:
+        if field.is_repeated:
+            continue
+        if field.type == FieldDescriptor.TYPE_STRING:
+            found[field.name] = found[field.json_name] = field.name, None
+        elif field.enum_type is not None:
+            numbers = {value.name: value.number for value in field.enum_type.values}
+            found[field.name] = found[field.json_name] = field.name, numbers
+    return found
+
+
+def _sentence(error: Exception) -> str:
+    """Return the text of an error in one line."""
+    return " ".join(str(error).split()) or "it is nested too deeply"
