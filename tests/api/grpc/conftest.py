@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
 
+from connect_client import ConnectClient
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
 from gateway.callers.authentication import Authenticate, anyone
@@ -67,6 +68,15 @@ class World:
     session: ClientSession
     control: str
     sent: dict[str, Any] = field(default_factory=dict)
+    connect: ConnectClient | None = None
+
+    async def by_connect(self, method: str, request: Any = None, /, *, as_json: bool = False, **fields: Any) -> Any:
+        """Call a unary method by Connect, at the HTTP server of the same gateway."""
+        if self.connect is None:
+            server = await self.gateway.serve_http(grace=0)
+            self.gateway._stack.push_async_callback(server.stop)
+            self.connect = ConnectClient(self.session, f"http://127.0.0.1:{server.address[1]}")
+        return await self.connect.call(method, request, as_json=as_json, sent=self.sent, **fields)
 
     @staticmethod
     def parse_status(status: status_pb2.Status) -> Failure:
@@ -168,7 +178,7 @@ def settings_for(sandbox: SandboxServer, changed: Mapping[str, dict[str, Any] | 
         for name, source in sources.items()
         if changed.get(name, {}) is not None
     }
-    return Settings(reference_ttl=0, **merged)
+    return Settings(http_port=0, reference_ttl=0, **merged)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Each case is executed by GraphQL and by gRPC, with the same data and the same codes as results."""
+"""Each case is executed by GraphQL, gRPC and Connect, with the same data and the same codes as results."""
 
 import re
 from collections.abc import Iterable
@@ -176,8 +176,13 @@ async def test_lists(world: Any, filter_: dict[str, Any] | None, size: int) -> N
     grpc_filter |= {"sources": [SOURCES[name] for name in criteria["sources"]]} if "sources" in criteria else {}
     grpc_filter |= {"role_type": f"ROLE_TYPE_{criteria['roleType']}"} if "roleType" in criteria else {}
     mask = FieldMask(paths=paths)
-    call = world.start("ListUsers", page_size=size, filter=grpc_filter, read_mask=mask)
-    by_grpc = await grpc_result(world, call)
+    request = users_pb2.ListUsersRequest(page_size=size, filter=grpc_filter, read_mask=mask)
+    by_grpc = await grpc_result(world, world.start("ListUsers", request))
+    by_connect = await connect_result(world, "ListUsers", request)
+    for surface in (by_grpc, by_connect):  # tokens differ each time
+        if "next_page_token" in (surface.data or {}):
+            surface.data["next_page_token"] = True
+    assert by_connect == by_grpc
     by_graphql = graphql_result(result, "users")
     assert (by_graphql.code, by_graphql.violations) == (by_grpc.code, by_grpc.violations)
     if by_grpc.code is None:
@@ -202,7 +207,9 @@ async def test_a_person(world: Any, email: str) -> None:
     result = await world.gateway.execute(
         f"query ($e: String!) {{ person(email: $e) {{ email users {{ {graphql('User', paths)} }} }} }}", {"e": email}
     )
-    by_grpc = await grpc_result(world, world.start("FindPerson", email=email, read_mask=FieldMask(paths=paths)))
+    request = users_pb2.FindPersonRequest(email=email, read_mask=FieldMask(paths=paths))
+    by_grpc = await grpc_result(world, world.start("FindPerson", request))
+    assert await connect_result(world, "FindPerson", request, as_json=True) == by_grpc
     by_graphql = graphql_result(result, "person")
     assert (by_graphql.code, by_graphql.violations) == (by_grpc.code, by_grpc.violations)
     if by_grpc.code is None:
@@ -259,12 +266,17 @@ async def test_changes(open_world: Any, mutation: str, id_: str | None, given: d
         event = None if by_graphql.code else event_fields(await stream.read(), paths)
     fields: dict[str, Any] = {"user": {snake(key): _proto(value) for key, value in given.items() if value is not None}}
     fields |= {} if id_ is None else {"id": id_, "update_mask": FieldMask(paths=sorted(_mask(given)))}
-    async with open_world() as world:
-        stream = await start_stream(world)
-        by_grpc = await grpc_result(world, world.start(mutation, **fields, read_mask=FieldMask(paths=paths)))
-        assert await change_requests(world) == requests
-        assert (None if by_grpc.code else event_fields(await stream.read(), paths)) == event
-    assert by_graphql == by_grpc
+    for by_connect in (False, True):
+        async with open_world() as world:
+            stream = await start_stream(world)
+            mask = FieldMask(paths=paths)
+            if by_connect:
+                by_grpc = await connect_result(world, mutation, **fields, read_mask=mask, as_json=True)
+            else:
+                by_grpc = await grpc_result(world, world.start(mutation, **fields, read_mask=mask))
+            assert await change_requests(world) == requests
+            assert (None if by_grpc.code else event_fields(await stream.read(), paths)) == event
+        assert by_graphql == by_grpc
 
 
 async def start_stream(world: Any) -> Any:
@@ -283,7 +295,7 @@ def event_fields(event: Any, paths: list[str]) -> dict[str, Any]:
 async def read(
     world: Any, field_: str, method: str, paths: list[str], *, only: int | None = None, **arguments: Any
 ) -> tuple[SurfaceResult, SurfaceResult]:
-    """Read by both surfaces, or only by GraphQL (0) or gRPC (1)."""
+    """Read by GraphQL and gRPC, or only by GraphQL (0), gRPC (1) or Connect (2); both have the same by Connect."""
     message_type = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name[method].output_type.name
     graphql_arguments = ", ".join(
         f"{name}: {value}" if name == "source" else f'{name}: "{value}"'
@@ -291,14 +303,20 @@ async def read(
         if value is not None
     )
     by_graphql = by_grpc = SurfaceResult()
-    if only != 1:
+    if only in {None, 0}:
         query = f"{{ {field_}({graphql_arguments}) {{ {graphql(message_type, paths)} }} }}"
         by_graphql = graphql_result(await world.gateway.execute(query), field_)
     if only != 0:
         if "source" in arguments:
             arguments["source"] = SOURCES[arguments["source"]]
-        call = world.start(method, **arguments, read_mask=FieldMask(paths=paths))
-        by_grpc = await grpc_result(world, call)
+        arguments["read_mask"] = FieldMask(paths=paths)
+        if only != 2:
+            by_grpc = await grpc_result(world, world.start(method, **arguments))
+        if only is None:
+            assert await connect_result(world, method, **arguments) == by_grpc
+            assert await connect_result(world, method, **arguments, as_json=True) == by_grpc
+        elif only == 2:
+            by_grpc = await connect_result(world, method, **arguments)
     return by_graphql, by_grpc
 
 
@@ -307,10 +325,12 @@ async def read_separately(
 ) -> tuple[SurfaceResult, SurfaceResult]:
     """Read by each surface in a separate world, since a failure affects later calls of the same gateway."""
     results = []
-    for surface in (0, 1):
+    for surface in (0, 1, 2):
         async with open_world() as world:
             await world.fault(times=100, **fault)
-            results.append((await read(world, "user", "GetUser", paths, only=surface, **arguments))[surface])
+            by_graphql, by_other = await read(world, "user", "GetUser", paths, only=surface, **arguments)
+            results.append(by_other if surface else by_graphql)
+    assert results[1] == results[2]
     return results[0], results[1]
 
 
@@ -332,18 +352,34 @@ def graphql_result(result: Any, field_: str) -> SurfaceResult:
 
 
 async def grpc_result(world: Any, call: Any) -> SurfaceResult:
-    """Convert the response or the failure of a call."""
+    """Convert the response or the failure of a call by gRPC."""
     try:
-        data = canonical(await call)
+        message = await call
     except grpc.aio.AioRpcError as error:
         trailers = dict(error.trailing_metadata() or ())
-        failure = world.parse_status(status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
-        is_missing = failure.reason == "NOT_FOUND" and not failure.metadata.get("source")
-        return SurfaceResult(None, failure.reason, {} if is_missing else _facts(failure.metadata), failure.violations)
-    trailer = dict(await call.trailing_metadata()).get("usergateway-partial-errors-bin", b"")
-    errors = users_pb2.PartialErrors.FromString(trailer).errors
+        return _failed(world, status_pb2.Status.FromString(trailers["grpc-status-details-bin"]))
+    return _succeeded(world, message, dict(await call.trailing_metadata()))
+
+
+async def connect_result(world: Any, method: str, request: Any = None, **fields: Any) -> SurfaceResult:
+    """Make a call by Connect, and convert its response or its failure."""
+    result = await world.by_connect(method, request, **fields)
+    assert result.trailers["x-request-id"] == result.headers["X-Request-ID"]
+    if result.failure is not None:
+        return _failed(world, result.failure)
+    return _succeeded(world, result.message, result.trailers)
+
+
+def _failed(world: Any, status: status_pb2.Status) -> SurfaceResult:
+    failure = world.parse_status(status)
+    is_missing = failure.reason == "NOT_FOUND" and not failure.metadata.get("source")
+    return SurfaceResult(None, failure.reason, {} if is_missing else _facts(failure.metadata), failure.violations)
+
+
+def _succeeded(world: Any, message: Any, trailers: Any) -> SurfaceResult:
+    errors = users_pb2.PartialErrors.FromString(trailers.get("usergateway-partial-errors-bin", b"")).errors
     partial = {path: world.parse_status(error.status).reason for error in errors for path in error.paths}
-    return SurfaceResult(data, partial=partial)
+    return SurfaceResult(canonical(message), partial=partial)
 
 
 def _facts(metadata: Any) -> dict[str, str]:
