@@ -87,7 +87,9 @@ async def _hide_server(_request: web.Request, response: web.StreamResponse) -> N
 async def _expect(incoming: web.Request) -> web.StreamResponse | None:
     """Let a client that waits for it send its body (RFC 9110, 10.1.1); aiohttp's function quotes any other value."""
     if incoming.headers.get("expect", "").strip().lower() != "100-continue":
-        return web.Response(status=417)
+        refusal = web.Response(status=417)
+        refusal.force_close()  # the body is not read
+        return refusal
     if incoming.version >= (1, 1) and incoming.transport is not None:
         incoming.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return None
@@ -140,8 +142,11 @@ class _AiohttpBody:
 async def _write(incoming: web.Request, response: WebResponse, seconds: float) -> web.StreamResponse:
     headers = CIMultiDict(response.headers)
     if isinstance(response.body, bytes):
-        return web.Response(body=response.body, status=response.status, headers=headers)
+        whole = web.Response(body=response.body, status=response.status, headers=headers)
+        _close_after_chunks(incoming, whole)
+        return whole
     stream = web.StreamResponse(status=response.status, headers=headers)
+    _close_after_chunks(incoming, stream)
     chunks = aiter(response.body)
     try:
         await stream.prepare(incoming)
@@ -158,6 +163,16 @@ async def _write(incoming: web.Request, response: WebResponse, seconds: float) -
         if close is not None:
             await close()
     return stream
+
+
+def _close_after_chunks(incoming: web.Request, response: web.StreamResponse) -> None:
+    """Close the connection after a request in chunks.
+
+    aiohttp's parser adds the last trailer of such a request to the header of the next request on the connection, which
+    a proxy may have got from somebody else (seen with 3.14.5).
+    """
+    if "Transfer-Encoding" in incoming.headers:
+        response.force_close()
 
 
 def _is_server_error(record: logging.LogRecord) -> bool:
