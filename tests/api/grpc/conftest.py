@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
+from connect_client import ConnectClient
 from google.rpc import error_details_pb2, status_pb2
 
-from connect_client import ConnectClient
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
 from gateway.callers.authentication import Authenticate, anyone
