@@ -21,9 +21,11 @@ from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
 from gateway.sources.http.exchange import Request, ResultObserver, Send, Step, Transport, TransportLimits, pipeline
+from gateway.sources.http.fast_call import fast_pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.given_transport import GivenTransport
 from gateway.sources.http.hedging import HedgingSettings
+from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing, PacingState, by_credential
 from gateway.sources.http.pictures import SourcePictures
 from gateway.sources.http.provided import ConfiguredToken, ProvidedCredentials
@@ -204,6 +206,8 @@ class ConfiguredSources:
 
         def send(changed: StepSettings, **parts: Any) -> Send:
             chosen = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
+            if isinstance(transport, LeanTransport) and self._settings.fast_path == "on":
+                return fast_pipeline(transport, chosen, timing)
             return pipeline(transport, [*chosen, timing, *innermost])
 
         if isinstance(configured, PicturedSettings):

@@ -100,30 +100,45 @@ class Circuit:
             self._admit(request)
         generation = self._generation
         self._probing += probe
-        failed: bool | None = None  # None: the call is no evidence about the source
         try:
             response = await send(request)
-            failed = response.status >= _SERVER_ERROR
-            if failed:
-                self._last_failure = failed_response(request, response)
-        except (OutOfDescriptorsError, NoTimeError):
+        except BaseException as error:
+            self.count(request, error, generation, probe=probe)
             raise
-        except (SourceUnavailable, SourceTimeout) as error:
-            failed = True
-            self._last_failure = error.failed_call
-            raise
-        except asyncio.CancelledError:
-            failed = True if self._hung() else None
-            if failed:
-                self._last_failure = failed_call(request, "no complete response before the deadline of the operation")
-            raise
-        finally:
-            if generation == self._generation:
-                self._probing -= probe
-                if failed is not None:
-                    count = self._count_probe if probe else self._count_call
-                    count(request, failed=failed)
+        self.count(request, response, generation, probe=probe)
         return response
+
+    def try_enter(self) -> int | None:
+        """Return what `count` needs, if the circuit is closed; else None."""
+        return self._generation if self._opened_at is None else None
+
+    def count(
+        self, request: Request, result: Response | BaseException, generation: int, *, probe: bool = False
+    ) -> None:
+        """Count the result of a call that passed in this generation."""
+        failed = self._failed(request, result)
+        if generation == self._generation:
+            self._probing -= probe
+            if failed is not None:
+                count = self._count_probe if probe else self._count_call
+                count(request, failed=failed)
+
+    def _failed(self, request: Request, result: Response | BaseException) -> bool | None:
+        """Return whether a call failed; None: it is no evidence about the source."""
+        if isinstance(result, Response):
+            if result.status < _SERVER_ERROR:
+                return False
+            self._last_failure = failed_response(request, result)
+            return True
+        if isinstance(result, OutOfDescriptorsError | NoTimeError):
+            return None
+        if isinstance(result, SourceUnavailable | SourceTimeout):
+            self._last_failure = result.failed_call
+            return True
+        if isinstance(result, asyncio.CancelledError) and self._hung():
+            self._last_failure = failed_call(request, "no complete response before the deadline of the operation")
+            return True
+        return None
 
     def _admit(self, request: Request) -> None:
         """Let a probe pass, unless the circuit is open or enough probes are under way.

@@ -7,6 +7,8 @@ The deadline of a call is the one of the operation (`X-Request-Timeout`, a gRPC 
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.kit.timers import Timers
@@ -17,7 +19,15 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
-__all__ = ["WithinDeadline"]
+__all__ = ["CallLimit", "WithinDeadline"]
+
+
+class CallLimit(msgspec.Struct, frozen=True):
+    """The deadline of a call, how many seconds it had when the call began, and the dispatch state of the call."""
+
+    deadline: Deadline
+    seconds: float
+    dispatch: DispatchState
 
 
 class WithinDeadline:
@@ -38,33 +48,43 @@ class WithinDeadline:
         self._timers = Timers()
 
     async def __call__(self, request: Request, send: Send) -> Response:
+        limit = self.try_begin()
+        if limit is None:
+            self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="deadline"))
+            raise NoTimeError(request)
+        return await self.within(limit, request, send)
+
+    def try_begin(self) -> "CallLimit | None":
+        """Return the limit of a call that begins now; None if no time is left."""
         now = self._clock()
         at = now + self._timeout
         operation = current_deadline.get()
-        if operation is not None:
-            at = min(at, operation.at)
-        left = at - now
-        if left <= 0:
-            self._observe(CallEvent.of(PipelineEvent.REFUSED, request, detail="deadline"))
-            raise NoTimeError(request)
-        dispatch = DispatchState()
-        deadline_before = current_deadline.set(Deadline(at, self._clock))
-        dispatch_before = current_dispatch.set(dispatch)
-        limit = self._timers.limit(left)
+        if operation is not None and operation.at < at:
+            at = operation.at
+        return CallLimit(Deadline(at, self._clock), at - now, DispatchState()) if at > now else None
+
+    async def within(self, limit: "CallLimit", request: Request, send: Send) -> Response:
+        """Make a call, or what is left of it, within its limit."""
+        deadline_before = current_deadline.set(limit.deadline)
+        dispatch_before = current_dispatch.set(limit.dispatch)
+        timer = self._timers.limit(limit.deadline.remaining())
         try:
-            with limit:
+            with timer:
                 return await send(request)
         except TimeoutError as error:
-            if not limit.expired:
+            if not timer.expired:
                 raise
-            self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
-            unknown = Outcome.UNKNOWN if request.writes and dispatch.may_be_executed else None
-            raise SourceTimeout(
-                f"The {titled(request.source)} source did not respond in time.",
-                origin=Origin(source=request.source),
-                outcome=unknown,
-                failed_call=failed_call(request, f"no complete response within {left:.3g} s"),
-            ) from error
+            raise self.expired(limit, request) from error
         finally:
             current_dispatch.reset(dispatch_before)
             current_deadline.reset(deadline_before)
+
+    def expired(self, limit: "CallLimit", request: Request) -> SourceTimeout:
+        """Report that the deadline passed during a call, and return the exception for it."""
+        self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
+        return SourceTimeout(
+            f"The {titled(request.source)} source did not respond in time.",
+            origin=Origin(source=request.source),
+            outcome=Outcome.UNKNOWN if request.writes and limit.dispatch.may_be_executed else None,
+            failed_call=failed_call(request, f"no complete response within {limit.seconds:.3g} s"),
+        )

@@ -29,9 +29,13 @@ class Forwarding:
         self._header_names = " or ".join(header_names)
 
     async def __call__(self, request: Request, send: Send) -> Response:
+        return await send(self.put_in(request))
+
+    def put_in(self, request: Request) -> Request:
+        """Return the request with the credential of the caller."""
         principal = current_principal.get()
         if principal is ANYONE:
-            return await send(request)
+            return request
         forwarded = principal.forwarded.get(self._source)
         if not forwarded:
             raise Unauthenticated(
@@ -41,4 +45,4 @@ class Forwarding:
             )
         replaced = {"authorization", *map(str.lower, forwarded)}
         headers = {name: value for name, value in request.headers.items() if name.lower() not in replaced}
-        return await send(replace(request, headers=headers | dict(forwarded)))
+        return replace(request, headers=headers | dict(forwarded))

@@ -83,6 +83,10 @@ class Handover:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
+    def begin(self, dispatch: DispatchState) -> None:
+        """Note that an attempt is handed over."""
+        dispatch.since = self._clock()
+
     async def __call__(self, request: Request, send: Send) -> Response:
         dispatch = current_dispatch.get()
         if dispatch is None:
@@ -90,7 +94,7 @@ class Handover:
         deadline = current_deadline.get()
         if deadline is not None and deadline.remaining() <= 0:
             raise NoTimeError(request)
-        dispatch.since = self._clock()
+        self.begin(dispatch)
         if request.writes:
             request = replace(request, on_write=partial(dispatch.mark_written, request.on_write))
         try:

@@ -35,7 +35,7 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.fair_queue import FairQueue
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
-__all__ = ["NoSpareTokenError", "Pacing", "PacingState", "by_credential", "by_source"]
+__all__ = ["NoSpareTokenError", "Pacing", "PacingState", "TokenQueue", "by_credential", "by_source"]
 
 _TOO_MANY_REQUESTS = 429
 _MIN_TIMER = 0.001  # seconds: the resolution of an event loop's timers
@@ -86,7 +86,7 @@ class _Waiter:
 
 
 @dataclass(slots=True, eq=False)
-class _TokenQueue:
+class TokenQueue:
     """A bucket and the calls that wait for its tokens."""
 
     bucket: Bucket
@@ -198,7 +198,7 @@ class Pacing:
         self._key = key
         self._clock = clock
         self._observe = observe
-        self._queues: dict[str, _TokenQueue] = {}
+        self._queues: dict[str, TokenQueue] = {}
 
     def __call__(self, request: Request, send: Send) -> Coroutine[Any, Any, Response]:
         """Make the call with a token."""
@@ -231,12 +231,26 @@ class Pacing:
         task.add_done_callback(lambda _: queue.release(token))
         return task
 
-    async def _call(self, queue: _TokenQueue, token: Token, request: Request, send: Send) -> Response:
+    async def _call(self, queue: TokenQueue, token: Token, request: Request, send: Send) -> Response:
         try:
             response = await send(replace(request, on_write=token.mark_sent))
         except BaseException:
             queue.release(token)
             raise
+        self.settle(queue, token, response)
+        return response
+
+    def try_take(self, request: Request) -> tuple[TokenQueue, Token] | None:
+        """Take a token for a call if one is available now and no call waits for it; else return None.
+
+        `settle` has to be called with it after a response, `release` of the queue after any other end of the call.
+        """
+        queue = self._queue(request)
+        token = queue.try_take()
+        return None if token is None else (queue, token)
+
+    def settle(self, queue: TokenQueue, token: Token, response: Response) -> None:
+        """Correct the bucket by the response to the call with this token."""
         token.mark_answered()
         bucket = queue.bucket
         if response.status == _TOO_MANY_REQUESTS:
@@ -247,9 +261,8 @@ class Pacing:
             bucket.correct(parse_quota(response.headers), token)
         if queue.waiters:
             queue.serve()
-        return response
 
-    async def _wait(self, queue: _TokenQueue, request: Request, send: Send) -> Response:
+    async def _wait(self, queue: TokenQueue, request: Request, send: Send) -> Response:
         started = self._clock()
         operation = current_operation.get()
         principal: Hashable = _NO_CALLER if operation is None else current_principal.get().identity
@@ -271,11 +284,11 @@ class Pacing:
             self._observe(CallEvent.of(PipelineEvent.WAIT, request, seconds=waited))
         return await self._call(queue, token, request, send)
 
-    def _queue(self, request: Request) -> _TokenQueue:
+    def _queue(self, request: Request) -> TokenQueue:
         key = self._key(request)
         queue = self._queues.get(key)
         if queue is None:
             if len(self._queues) >= _MAX_QUEUES:
                 self._queues = {k: used for k, used in self._queues.items() if used.waiters or not used.bucket.idle}
-            queue = self._queues[key] = _TokenQueue(Bucket(self._rate, clock=self._clock))
+            queue = self._queues[key] = TokenQueue(Bucket(self._rate, clock=self._clock))
         return queue

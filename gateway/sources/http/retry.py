@@ -21,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeGuard
 
 import orjson
 from msgspec.structs import replace
@@ -42,6 +43,7 @@ __all__ = [
     "RetryBudget",
     "RetrySettings",
     "full_jitter",
+    "is_success",
     "is_transient",
     "may_repeat",
 ]
@@ -119,6 +121,11 @@ class RetrySettings:
     min_time: float = 0.1
 
 
+def is_success(result: Result | BaseException) -> TypeGuard[Response]:
+    """Whether it is a response with a status of 2xx."""
+    return isinstance(result, Response) and result.status in _SUCCESS
+
+
 def is_transient(result: Result) -> bool:
     """Whether the same call may succeed shortly after. If the circuit refused it, it may not."""
     if isinstance(result, GatewayError):
@@ -166,11 +173,18 @@ class Retry:
         self._observe = observe
 
     async def __call__(self, request: Request, send: Send) -> Response:
+        self.count_call()
+        return await self.go_on(request, await _attempt(request, send), send)
+
+    def count_call(self) -> None:
+        """Count a call in the budget, before its first attempt."""
         self._budget.count_call()
+
+    async def go_on(self, request: Request, result: Result, send: Send) -> Response:
+        """Return the response of a call after its first attempt had this result; `send` makes the others."""
         unknown: Result | None = None
         for attempt in count(1):
-            result = await _attempt(request, send)
-            if isinstance(result, Response) and result.status in _SUCCESS:
+            if is_success(result):
                 return result
             if has_unknown_outcome(request, result):
                 unknown = result
@@ -182,6 +196,7 @@ class Retry:
             if (calls := current_calls.get()) is not None:
                 calls.add(CallKind.WAITED, request.endpoint, None, wait, reason=WaitReason.BACKOFF)
             request = replace(request, kind=CallKind.RETRY, resends=request.resends + 1)
+            result = await _attempt(request, send)
         try:
             if isinstance(final := unknown or result, GatewayError):
                 raise final

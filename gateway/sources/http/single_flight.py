@@ -12,8 +12,9 @@ import asyncio
 import copy
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+import msgspec
 
 from gateway.calls import CANCELLED, CallKind, current_calls
 from gateway.errors import GatewayError
@@ -30,7 +31,7 @@ from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 from gateway.sources.http.retry import is_transient
 
-__all__ = ["SingleFlight", "flight_key"]
+__all__ = ["Flight", "SingleFlight", "flight_key"]
 
 _LONG_BODY = 16 * 1024  # bytes: to parse more takes a millisecond or more
 _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
@@ -50,20 +51,20 @@ def _compared_headers(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[st
     return tuple(map(str.lower, spellings)), tuple(spellings)
 
 
-@dataclass(slots=True, eq=False)
-class _Flight:
+class Flight(msgspec.Struct, eq=False):
     """A call and the callers that wait for it. Its deadline is the latest of theirs.
 
     `dispatch` is the state of the first caller's call, which the attempts of the shared call update. `is_spare`: nobody
-    waited for the call when it began, which was at `began_at`.
+    waited for the call when it began, which was at `began_at`. `task` makes the call; None: the first caller does so
+    itself, and `waiters` are the others.
     """
 
     deadline: Deadline | None
     dispatch: DispatchState | None
     is_spare: bool
     began_at: float
-    waiters: list[asyncio.Future[Response]] = field(default_factory=list)
-    task: asyncio.Task[None] = field(init=False)
+    waiters: list[asyncio.Future[Response]] = []
+    task: asyncio.Task[None] | None = None
 
 
 class SingleFlight:
@@ -77,7 +78,7 @@ class SingleFlight:
     def __init__(self, *, key: Callable[[Request], Hashable] = flight_key, observe: Observer = ignore_event) -> None:
         self._key = key
         self._observe = observe
-        self._flights: dict[Hashable, _Flight] = {}
+        self._flights: dict[Hashable, Flight] = {}
 
     def separate(self) -> None:
         """Let later reads start new calls: they must return the data after a change that is known now."""
@@ -91,47 +92,98 @@ class SingleFlight:
                 self.separate()
         if shares_no_calls.get():
             return await send(request)
-        loop = asyncio.get_running_loop()
         key = self._key(request)
         flight = self._flights.get(key)
-        joined_at = None
-        if flight is None:
-            deadline = current_deadline.get()
-            flight = self._flights[key] = _Flight(
-                Deadline(deadline.at, deadline.clock) if deadline else None,
-                current_dispatch.get(),
-                uses_spare_budget.get(),
-                time.monotonic(),
-            )
-            flight.task = loop.create_task(self._run(key, flight, request, send))
+        if flight is not None:
+            return await self._join(key, flight, request, send)
+        return await self.make(key, self.begin(key, current_deadline.get(), current_dispatch.get()), request, send)
+
+    def try_key(self, request: Request) -> Hashable | None:
+        """Return the key of a GET that may be shared and is not under way; else None."""
+        if shares_no_calls.get():
+            return None
+        key = self._key(request)
+        return None if key in self._flights else key
+
+    def begin(self, key: Hashable, deadline: Deadline | None, dispatch: DispatchState | None) -> Flight:
+        """Let reads with this key join a call, which its first caller makes until `make` is called."""
+        flight = self._flights[key] = Flight(
+            Deadline(deadline.at, deadline.clock) if deadline else None,
+            dispatch,
+            uses_spare_budget.get(),
+            time.monotonic(),
+        )
+        return flight
+
+    async def make(self, key: Hashable, flight: Flight, request: Request, send: Send) -> Response:
+        """Make the call, or what is left of it, in a separate task, and wait for it as its first caller."""
+        self.continue_in_task(key, flight, request, send)
+        response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        flight.waiters.append(response)
+        try:
+            return await response
+        except asyncio.CancelledError:
+            self._leave(key, flight, response, is_first=True)
+            raise
+
+    def continue_in_task(self, key: Hashable, flight: Flight, request: Request, send: Send) -> asyncio.Task[None]:
+        """Make the call, or what is left of it, for those that wait for it."""
+        flight.task = asyncio.get_running_loop().create_task(self._run(key, flight, request, send))
+        return flight.task
+
+    def leave(self, key: Hashable, flight: Flight, request: Request, send: Send) -> asyncio.Task[None] | None:
+        """Let the first caller leave, who has made the call itself.
+
+        Return the task in which `send` makes what is left of it for the others; None if there are none.
+        """
+        if not flight.waiters:
+            self._remove(key, flight)
+            return None
+        task = self.continue_in_task(key, flight, request, send)
+        if (calls := current_calls.get()) is not None:
+            calls.leave(task)
+        return task
+
+    def end(self, key: Hashable, flight: Flight, result: Response | GatewayError) -> None:
+        """Pass the result of a call on, which its first caller has made itself and gets otherwise."""
+        self._remove(key, flight)
+        if not flight.waiters:
+            return
+        if isinstance(result, Response):
+            flight.task = asyncio.get_running_loop().create_task(_pass_on(result, flight.waiters))
         else:
-            self._observe(CallEvent.of(PipelineEvent.SHARED, request))
-            _extend_deadline(flight)
-            joined_at = time.monotonic()
-            if (shared := current_shared_calls.get()) is not None:
-                shared.age = max(shared.age, joined_at - flight.began_at)
-        response: asyncio.Future[Response] = loop.create_future()
+            _raise_in(flight.waiters, result, raised=1)
+
+    async def _join(self, key: Hashable, flight: Flight, request: Request, send: Send) -> Response:
+        """Wait for a call that is under way."""
+        self._observe(CallEvent.of(PipelineEvent.SHARED, request))
+        _extend_deadline(flight)
+        joined_at = time.monotonic()
+        if (shared := current_shared_calls.get()) is not None:
+            shared.age = max(shared.age, joined_at - flight.began_at)
+        response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         flight.waiters.append(response)
         try:
             result = await response
-            if joined_at is None or not _is_failure_of_spare(flight, result):
+            if not _is_failure_of_spare(flight, result):
                 return result
         except asyncio.CancelledError:
-            self._leave(key, flight, response, is_first=joined_at is None)
+            self._leave(key, flight, response, is_first=False)
             raise
         except GatewayError:
-            if joined_at is None or not _is_failure_of_spare(flight):
+            if not _is_failure_of_spare(flight):
                 raise
         finally:
-            if joined_at is not None:
-                _record(request, response, time.monotonic() - joined_at, flight.dispatch)
+            _record(request, response, time.monotonic() - joined_at, flight.dispatch)
         return await self(request, send)  # as if it had not shared the call
 
-    def _leave(self, key: Hashable, flight: _Flight, response: asyncio.Future[Response], *, is_first: bool) -> None:
+    def _leave(self, key: Hashable, flight: Flight, response: asyncio.Future[Response], *, is_first: bool) -> None:
         """Cancel the call of a caller that does not wait any more, unless others do."""
         if response not in flight.waiters:
             return
         flight.waiters.remove(response)
+        if flight.task is None:
+            return  # its first caller makes it
         if not flight.waiters:
             # The task removes its flight only when it runs again. Until then no read may join the cancelled call.
             self._remove(key, flight)
@@ -139,7 +191,7 @@ class SingleFlight:
         elif is_first and (calls := current_calls.get()) is not None:
             calls.leave(flight.task)
 
-    async def _run(self, key: Hashable, flight: _Flight, request: Request, send: Send) -> None:
+    async def _run(self, key: Hashable, flight: Flight, request: Request, send: Send) -> None:
         """Make the call, in a separate task, so that it continues when its first caller leaves."""
         current_deadline.set(flight.deadline)
         try:
@@ -151,21 +203,18 @@ class SingleFlight:
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised in every waiting caller
             self._remove(key, flight)
-            for number, waiter in enumerate(flight.waiters):
-                if not waiter.done():
-                    # Each caller gets a copy: raising one object several times mixes the tracebacks.
-                    waiter.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
+            _raise_in(flight.waiters, error, raised=0)
         else:
             self._remove(key, flight)
             await _pass_on(response, flight.waiters)
         flight.waiters.clear()
 
-    def _remove(self, key: Hashable, flight: _Flight) -> None:
+    def _remove(self, key: Hashable, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
 
-def _is_failure_of_spare(flight: _Flight, result: Response | None = None) -> bool:
+def _is_failure_of_spare(flight: Flight, result: Response | None = None) -> bool:
     """Return whether a call has failed, for a caller that waits, which might not have failed if somebody had waited."""
     return flight.is_spare and not uses_spare_budget.get() and (result is None or is_transient(result))
 
@@ -184,6 +233,16 @@ def _record(
     calls.add(CallKind.SHARED, request.endpoint, status, seconds, leader=dispatch.trace if dispatch else None)
 
 
+def _raise_in(waiters: list[asyncio.Future[Response]], error: BaseException, *, raised: int) -> None:
+    """Raise an error in all waiting callers; it has been raised so many times already.
+
+    Each caller but the first gets a copy: raising one object several times mixes the tracebacks.
+    """
+    for number, waiter in enumerate(waiters, raised):
+        if not waiter.done():
+            waiter.set_exception(copy.copy(error) if number and isinstance(error, GatewayError) else error)
+
+
 async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) -> None:
     """Give a response to all waiting callers; a long one to one after the other, since each parses it at once."""
     is_long = len(response.body) >= _LONG_BODY
@@ -198,7 +257,7 @@ async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) 
             waiter.cancel()  # if the process stops; it has no effect on those that have the response
 
 
-def _extend_deadline(flight: _Flight) -> None:
+def _extend_deadline(flight: Flight) -> None:
     deadline = current_deadline.get()
     if flight.deadline is not None and deadline is not None:
         flight.deadline.extend(deadline)

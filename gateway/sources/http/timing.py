@@ -1,19 +1,19 @@
 """A step that measures each attempt. It is the innermost step, so it measures the transport alone."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
-from gateway.calls import CANCELLED, Attempt, CallRecorder, current_calls
+from gateway.calls import CANCELLED, Attempt, current_calls
 from gateway.errors import Code, GatewayError
 from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitSettings
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
 
-__all__ = ["Timing"]
+__all__ = ["Timing", "headers_of"]
 
 _HUNG_AFTER = CircuitSettings().hung_after  # seconds: a shorter deadline of a caller is no evidence about the source
 
@@ -32,27 +32,46 @@ class Timing:
         self._clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
-        calls = current_calls.get()
-        attempt = None if calls is None else _begin(calls, request)
+        attempt = self.begin(request)
         if attempt is not None:
             request = _sent_by(attempt, request)
         started = self._clock()
-        status = CANCELLED
         try:
             response = await send(request)
-            status = str(response.status)
-        except GatewayError as error:
-            status = error.code
-            if attempt is not None and error.failed_call is not None:
-                attempt.cause = error.failed_call.cause
+        except BaseException as error:
+            self.end(request, attempt, started, error)
             raise
-        finally:
-            seconds = self._clock() - started
-            if attempt is None or attempt.counts(status):
-                self._observe(request, _shown_status(status, seconds), seconds)
-            if attempt is not None:
-                attempt.end(int(status) if status.isdecimal() else status, seconds)
+        self.end(request, attempt, started, response)
         return response
+
+    def now(self) -> float:
+        """Return the time by which attempts are measured."""
+        return self._clock()
+
+    def begin(self, request: Request) -> Attempt | None:
+        """Record an attempt in the log of the operation; None: it has none."""
+        calls = current_calls.get()
+        if calls is None:
+            return None
+        return calls.begin(request.kind, request.endpoint, base_url=request.base_url, resends=request.resends)
+
+    def end(self, request: Request, attempt: Attempt | None, started: float, result: Response | BaseException) -> None:
+        """Report an attempt that ended with this response or exception."""
+        seconds = self._clock() - started
+        if isinstance(result, Response):
+            self._observe(request, str(result.status), seconds)
+            if attempt is not None:
+                attempt.end(result.status, seconds)
+            return
+        status: str = CANCELLED
+        if isinstance(result, GatewayError):
+            status = result.code
+            if attempt is not None and result.failed_call is not None:
+                attempt.cause = result.failed_call.cause
+        if attempt is None or attempt.counts(status):
+            self._observe(request, _shown_status(status, seconds), seconds)
+        if attempt is not None:
+            attempt.end(status, seconds)
 
 
 def _shown_status(status: str, seconds: float) -> str:
@@ -64,17 +83,16 @@ def _shown_status(status: str, seconds: float) -> str:
     return status
 
 
-def _begin(calls: CallRecorder, request: Request) -> Attempt:
-    return calls.begin(request.kind, request.endpoint, base_url=request.base_url, resends=request.resends)
-
-
 def _sent_by(attempt: Attempt, request: Request) -> Request:
     on_write = partial(_note_writing, attempt, request.on_write)
-    if attempt.trace is None:
-        return replace(request, on_write=on_write)
-    if (dispatch := current_dispatch.get()) is not None:
+    if attempt.trace is not None and (dispatch := current_dispatch.get()) is not None:
         dispatch.trace = attempt.trace
-    return replace(request, on_write=on_write, headers={**request.headers, **attempt.trace.headers})
+    return replace(request, on_write=on_write, headers=headers_of(attempt, request))
+
+
+def headers_of(attempt: Attempt, request: Request) -> Mapping[str, str]:
+    """Return the headers that an attempt is sent with: those of its request, and of its span if it has one."""
+    return request.headers if attempt.trace is None else {**request.headers, **attempt.trace.headers}
 
 
 def _note_writing(attempt: Attempt, on_write: Callable[[], None] | None) -> None:

@@ -1,0 +1,293 @@
+"""The fast path of a pipeline: a call that every step lets pass at once, and that succeeds, is one coroutine.
+
+First all steps are checked, without waiting and without doing anything; if one does not let the call pass at once, the
+steps make it as always. Then the call is sent, and the connection of the lean client measures its timeout and its
+deadline, so that there is one future to wait for and no task. After the response each step does what it does after a
+response. From a transient failure on, the steps go on with the call where they would be.
+
+What each step does is defined in the step: this module only calls it.
+"""
+
+import asyncio
+from collections.abc import Hashable, Sequence
+
+import msgspec
+
+from gateway.calls import Attempt
+from gateway.errors import GatewayError
+from gateway.operation import current_deadline, uses_spare_budget
+from gateway.sources.http.bucket import Token
+from gateway.sources.http.circuit import Circuit
+from gateway.sources.http.deadline import CallLimit, WithinDeadline
+from gateway.sources.http.exchange import Request, Response, Send, Step, pipeline
+from gateway.sources.http.forwarding import Forwarding
+from gateway.sources.http.handover import Handover, current_dispatch, has_unknown_outcome
+from gateway.sources.http.lean.connection import ClientConnection, DeadlinePassedError
+from gateway.sources.http.lean.transport import LeanTransport
+from gateway.sources.http.pacing import Pacing, TokenQueue
+from gateway.sources.http.retry import Result, Retry, is_success, is_transient
+from gateway.sources.http.single_flight import Flight, SingleFlight
+from gateway.sources.http.timing import Timing, headers_of
+
+__all__ = ["fast_pipeline"]
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timing) -> Send:
+    """Return a function that sends a request as `pipeline` does, by the fast path where that is possible.
+
+    With a step that has no form for the fast path it is `pipeline` itself.
+    """
+    match steps:
+        case [
+            *outer,
+            WithinDeadline() as deadline,
+            SingleFlight() as flights,
+            Retry() as retry,
+            Circuit() as circuit,
+            Pacing() as pacing,
+            Handover() as handover,
+        ]:
+            pass
+        case _:
+            return pipeline(transport, [*steps, timing])
+    forwarding: Forwarding | None = None
+    match outer:
+        case []:
+            pass
+        case [Forwarding() as forwarding]:
+            pass
+        case _:
+            return pipeline(transport, [*steps, timing])
+    attempts = pipeline(transport, [*steps[steps.index(retry) + 1 :], timing])
+    return FastCalls(
+        transport,
+        pipeline(transport, [*steps, timing]),
+        attempts,
+        forwarding=forwarding,
+        deadline=deadline,
+        flights=flights,
+        retry=retry,
+        circuit=circuit,
+        pacing=pacing,
+        handover=handover,
+        timing=timing,
+    )
+
+
+class SentCall(msgspec.Struct, eq=False):
+    """A call whose first attempt was sent, and what the steps have to know after its response.
+
+    `flight` and its `key` are None for a change. `generation` is that of the circuit, `started` a time of `Timing`.
+    `is_under_way` is whether the attempt is.
+    """
+
+    request: Request
+    limit: CallLimit
+    key: Hashable | None
+    flight: Flight | None
+    generation: int
+    queue: TokenQueue
+    token: Token
+    attempt: Attempt | None
+    started: float
+    connection: ClientConnection
+    is_under_way: bool = True
+
+
+class FastCalls:
+    """Sends requests through the steps of one source. `by_steps` does the same by the steps alone.
+
+    `attempts` are the steps inside of retry, for a further attempt.
+    """
+
+    def __init__(
+        self,
+        transport: LeanTransport,
+        by_steps: Send,
+        attempts: Send,
+        *,
+        forwarding: Forwarding | None,
+        deadline: WithinDeadline,
+        flights: SingleFlight,
+        retry: Retry,
+        circuit: Circuit,
+        pacing: Pacing,
+        handover: Handover,
+        timing: Timing,
+    ) -> None:
+        self._transport = transport
+        self._by_steps = by_steps
+        self._attempts = attempts
+        self._forwarding = forwarding
+        self._deadline = deadline
+        self._flights = flights
+        self._retry = retry
+        self._circuit = circuit
+        self._pacing = pacing
+        self._handover = handover
+        self._timing = timing
+
+    async def __call__(self, request: Request) -> Response:
+        if (forwarding := self._forwarding) is not None:
+            request = forwarding.put_in(request)
+        sent = self._try_send(request)
+        if sent is None:
+            return await self._by_steps(request)
+        call, response = sent
+        result: Result
+        try:
+            result = await response
+        except GatewayError as error:
+            result = error
+        except asyncio.CancelledError:
+            self._leave(call, response)
+            raise
+        except DeadlinePassedError:
+            self._leave(call, response)
+            raise self._deadline.expired(call.limit, request) from None
+        self._end_attempt(call, result)
+        if is_success(result):
+            self._end(call, result)
+            return result
+        first = [result]
+        del sent, response, result  # an exception that its frame refers to is a reference cycle
+        return await self._go_on(call, first)
+
+    def _try_send(self, request: Request) -> tuple[SentCall, asyncio.Future[Response]] | None:
+        """Send a request if all steps let it pass at once; else return None, and nothing has been done."""
+        if request.method not in _METHODS or uses_spare_budget.get():
+            return None
+        is_read = request.method == "GET"
+        key = self._flights.try_key(request) if is_read else None
+        generation = self._circuit.try_enter()
+        limit = self._deadline.try_begin()
+        if limit is None or generation is None or (is_read and key is None):
+            return None
+        connected = self._transport.try_take(request)
+        if connected is None:
+            return None
+        connection = connected.connection
+        taken = self._pacing.try_take(request)
+        if taken is None:
+            connection.put_back()
+            return None
+        # All steps let it pass. From here on it is a call.
+        queue, token = taken
+        flight = None if key is None else self._flights.begin(key, limit.deadline, limit.dispatch)
+        self._retry.count_call()
+        attempt = self._timing.begin(request)
+        if attempt is not None:
+            if attempt.trace is not None:
+                limit.dispatch.trace = attempt.trace
+                connected = connected.with_headers(
+                    msgspec.structs.replace(request, headers=headers_of(attempt, request))
+                )
+            attempt.is_written = True
+        self._handover.begin(limit.dispatch)
+        if not is_read:
+            limit.dispatch.mark_written(None)
+        token.mark_sent()
+        started = self._timing.now()
+        try:
+            response = self._transport.send_on(connected, request, limit.seconds)
+        except GatewayError as error:
+            response = asyncio.get_running_loop().create_future()
+            response.set_exception(error)
+        return SentCall(request, limit, key, flight, generation, queue, token, attempt, started, connection), response
+
+    def _end_attempt(self, call: SentCall, result: Response | BaseException) -> None:
+        """Let the steps inside of retry count the end of the attempt, the innermost first."""
+        request = call.request
+        call.is_under_way = False
+        self._timing.end(request, call.attempt, call.started, result)
+        if call.flight is None and isinstance(result, Response | GatewayError):
+            call.limit.dispatch.end(outcome_unknown=has_unknown_outcome(request, result))
+        if isinstance(result, Response):
+            self._pacing.settle(call.queue, call.token, result)
+        else:
+            call.queue.release(call.token)
+        self._circuit.count(request, result, call.generation)
+
+    def _end(self, call: SentCall, result: Result) -> None:
+        """Let the steps outside of retry count the end of the call."""
+        if call.flight is None:
+            self._flights.separate()
+        else:
+            self._flights.end(call.key, call.flight, result)
+
+    async def _go_on(self, call: SentCall, first: list[Result]) -> Response:
+        """Go on after the `first` attempt: by the steps, which decide whether there is another one after this failure.
+
+        It is a list so that it can be emptied, for the sake of the reference cycle.
+        """
+        if not is_transient(first[0]):
+            self._end(call, first[0])
+            match first.pop():
+                case Response() as response:
+                    return response
+                case error:
+                    try:
+                        raise error
+                    finally:
+                        del error
+        key, flight = call.key, call.flight
+
+        async def rest(request: Request) -> Response:
+            return await self._retry.go_on(request, first.pop(), self._attempts)
+
+        if key is None or flight is None:
+            try:
+                return await self._deadline.within(call.limit, call.request, rest)
+            finally:
+                self._flights.separate()
+        return await self._deadline.within(
+            call.limit, call.request, lambda request: self._flights.make(key, flight, request, rest)
+        )
+
+    def _leave(self, call: SentCall, response: asyncio.Future[Response]) -> None:
+        """End a call whose caller does not wait for it any more. It goes on, as a task, if others wait for it."""
+        pending = response if _has_result(response) else call.connection.keep(response)
+
+        async def rest(request: Request) -> Response:
+            current_dispatch.set(call.limit.dispatch)
+            return await self._retry.go_on(request, await self._result(call, pending), self._attempts)
+
+        if call.key is None or call.flight is None:
+            self._flights.separate()
+        elif (task := self._flights.leave(call.key, call.flight, call.request, rest)) is not None:
+            # When the last one leaves it is cancelled, which may be before it has begun.
+            task.add_done_callback(lambda _: self._abandon(call, pending))
+            return
+        if pending.done():
+            self._end_attempt(call, pending.exception() or pending.result())
+        else:
+            self._abandon(call, pending)
+
+    async def _result(self, call: SentCall, pending: asyncio.Future[Response]) -> Result:
+        """Wait for the result of an attempt for those that have joined its call."""
+        result: Result
+        try:
+            result = await pending
+        except GatewayError as error:
+            result = error
+        self._end_attempt(call, result)
+        return result
+
+    def _abandon(self, call: SentCall, pending: asyncio.Future[Response]) -> None:
+        """End an attempt that is under way and for which nobody waits any more, as if its task had been cancelled."""
+        if not call.is_under_way:
+            return
+        call.connection.abandon(pending)
+        deadline_before = current_deadline.set(call.limit.deadline)
+        dispatch_before = current_dispatch.set(call.limit.dispatch)
+        self._end_attempt(call, asyncio.CancelledError())
+        current_dispatch.reset(dispatch_before)
+        current_deadline.reset(deadline_before)
+
+
+def _has_result(response: asyncio.Future[Response]) -> bool:
+    if not response.done() or response.cancelled():
+        return False
+    return not isinstance(response.exception(), DeadlinePassedError)
