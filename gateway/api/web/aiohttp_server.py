@@ -2,16 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Self
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
-from gateway.api.web.aiohttp_websocket import abort, serve_websocket
-from gateway.api.web.http import Closed, Malformed, WebRequest, WebResponse, joined
+from gateway.api.web.aiohttp_messages import (
+    AiohttpHeaders,
+    WholeResponse,
+    close_after_chunks,
+    hide_server,
+    read_content,
+    refuse_expectation,
+    write_stream,
+)
+from gateway.api.web.aiohttp_websocket import serve_websocket
+from gateway.api.web.http import SocketHandler, WebRequest, WebResponse
 from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
+from gateway.api.web.request_target import split_target
 from gateway.api.web.site import Site
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
@@ -22,157 +32,51 @@ _WRITE_TIMEOUT = 30.0  # seconds that a client may take to read a chunk
 
 
 def aiohttp_application(
-    site: Site,
-    *,
-    max_message: int = _MAX_MESSAGE,
-    write_timeout: float = _WRITE_TIMEOUT,
-    connections: OpenConnections[web.RequestHandler] | None = None,
+    site: Site, *, max_message: int = _MAX_MESSAGE, write_timeout: float = _WRITE_TIMEOUT
 ) -> web.Application:
     """Return the site as an application, to run or to mount as a sub-application under any prefix.
 
     `max_message` is the largest WebSocket message in bytes. A client that takes more than `write_timeout` seconds to
-    read a chunk is disconnected. `connections` are those of the server that runs the application.
+    read a chunk is disconnected.
     """
     app = web.Application(client_max_size=0)  # the endpoints limit what they read
-    app.on_response_prepare.append(_hide_server)
+    app.on_response_prepare.append(hide_server)
     resource = app.router.add_resource("/{path:.*}")
 
     async def respond(incoming: web.Request) -> web.StreamResponse:
-        path = "/" + incoming.match_info["path"]
-        content = incoming.content
-        # Most bodies arrive together with the head.
-        body = content.read_nowait() if content.is_eof() and content.exception() is None else _AiohttpBody(incoming)
-        query = incoming.rel_url.raw_query_string
-        headers = _AiohttpHeaders(incoming.headers)
-        # `add_subapp` puts its prefix in front of the path of the resource.
-        mount = resource.canonical.removesuffix("/{path}")
         request = WebRequest(
             incoming.method,
-            path,
-            query,
-            headers,
-            body,
+            "/" + incoming.match_info["path"],
+            incoming.rel_url.raw_query_string,
+            AiohttpHeaders(incoming.headers),
+            read_content(incoming),
             incoming.scheme,
-            mount,
+            resource.canonical.removesuffix("/{path}"),  # `add_subapp` puts its prefix in front of the path
             peer=incoming.remote or "",
             native=incoming,
         )
-        # Java's client sends `Upgrade: h2c` with every request; a server may ignore it (RFC 9110, 7.8).
-        upgrade = incoming.headers.get("upgrade", "").strip().lower() if incoming.method == "GET" else ""
-        if upgrade == "websocket" and (handler := site.socket_handler(path)) is not None:
+        if (handler := _socket_handler(site, request)) is not None:
             return await serve_websocket(incoming, request, handler, max_message)
-        return await _write(incoming, await site.respond(request), write_timeout)
+        response = await site.respond(request)
+        body = response.body
+        if not isinstance(body, bytes):
+            return await write_stream(incoming, response, body, write_timeout)
+        whole = web.Response(body=body, status=response.status, headers=CIMultiDict(response.headers))
+        close_after_chunks(incoming, whole)
+        return whole
 
-    async def track(incoming: web.Request) -> web.StreamResponse:
-        assert connections is not None  # noqa: S101 - this is the handler only if there are any
-        connections.busy(incoming.protocol)
-        try:
-            response = await respond(incoming)
-        finally:
-            connections.idle(incoming.protocol)
-        if connections.retired:
-            response.force_close()
-        return response
-
-    handler = respond if connections is None else track
-    resource.add_route("*", handler, expect_handler=_expect)
+    resource.add_route("*", respond, expect_handler=refuse_expectation)
     return app
 
 
-async def _hide_server(_request: web.Request, response: web.StreamResponse) -> None:
-    """Remove the name and version of the software, which attackers compare with lists of vulnerabilities."""
-    response.headers.popall("Server", None)
+def _socket_handler(site: Site, request: WebRequest) -> SocketHandler | None:
+    """Return the handler of a request for a WebSocket, None for any other request.
 
-
-async def _expect(incoming: web.Request) -> web.StreamResponse | None:
-    """Let a client that waits for it send its body (RFC 9110, 10.1.1); aiohttp's function quotes any other value."""
-    if incoming.headers.get("expect", "").strip().lower() != "100-continue":
-        refusal = web.Response(status=417)
-        refusal.force_close()  # the body is not read
-        return refusal
-    if incoming.version >= (1, 1) and incoming.transport is not None:
-        incoming.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    return None
-
-
-class _AiohttpHeaders(Mapping[str, str]):
-    """aiohttp's header fields. The values of a repeated name are joined when they are read."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: "CIMultiDictProxy[str]") -> None:
-        self._fields = fields
-
-    def __getitem__(self, name: str) -> str:
-        values = self._fields.getall(name)
-        return values[0] if len(values) == 1 else joined(name, values)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        values = self._fields.getall(name, ())
-        return values[0] if len(values) == 1 else joined(name, values) if values else default
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name.lower() for name in self._fields))
-
-    def __len__(self) -> int:
-        return len(set(self))
-
-
-class _AiohttpBody:
-    """The body of a request in chunks, decompressed by aiohttp, which limits the size of each chunk."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: web.Request) -> None:
-        self._request = request
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._request.content.iter_any():
-                yield chunk
-        except ConnectionResetError as error:
-            raise Closed from error
-        except (web.RequestPayloadError, HttpProcessingError) as error:
-            raise Malformed from error
-
-
-async def _write(incoming: web.Request, response: WebResponse, seconds: float) -> web.StreamResponse:
-    headers = CIMultiDict(response.headers)
-    if isinstance(response.body, bytes):
-        whole = web.Response(body=response.body, status=response.status, headers=headers)
-        _close_after_chunks(incoming, whole)
-        return whole
-    stream = web.StreamResponse(status=response.status, headers=headers)
-    _close_after_chunks(incoming, stream)
-    chunks = aiter(response.body)
-    try:
-        await stream.prepare(incoming)
-        async for chunk in chunks:
-            async with asyncio.timeout(seconds):
-                await stream.write(chunk)
-        await stream.write_eof()
-    except ConnectionResetError:  # the client has disconnected
-        pass
-    except TimeoutError:  # the client is connected, but does not read
-        abort(incoming)
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
-    return stream
-
-
-def _close_after_chunks(incoming: web.Request, response: web.StreamResponse) -> None:
-    """Close the connection after a request in chunks.
-
-    aiohttp's parser adds the last trailer of such a request to the header of the next request on the connection, which
-    a proxy may have got from somebody else (seen with 3.14.5).
+    Java's client sends `Upgrade: h2c` with every request; a server may ignore it (RFC 9110, 7.8).
     """
-    if "Transfer-Encoding" in incoming.headers:
-        response.force_close()
+    if request.method != "GET" or request.headers.get("upgrade", "").strip().lower() != "websocket":
+        return None
+    return site.socket_handler(request.path)
 
 
 def _is_server_error(record: logging.LogRecord) -> bool:
@@ -195,6 +99,8 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        address = transport.get_extra_info("peername")
+        self.peer: str = address[0] if address else ""  # in uvloop, one that has disconnected already has no address
         self._connections.opened(self, transport.get_extra_info("socket").fileno())
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -215,11 +121,67 @@ class _Connection(web.RequestHandler):
         return response
 
 
+class _Request(web.BaseRequest):
+    """A request to a server without an application, whose signal hides the name of the software otherwise."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        await hide_server(self, response)
+
+
+class _SiteHandler:
+    """Handles the requests of all connections of a server.
+
+    aiohttp's application would find a route, which a site does itself, and prepare each response in many steps.
+    """
+
+    def __init__(self, site: Site, connections: OpenConnections[web.RequestHandler]) -> None:
+        self._site = site
+        self._connections = connections
+
+    async def handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        """Return the response for aiohttp."""
+        connection, connections = incoming.protocol, self._connections
+        assert isinstance(connection, _Connection)  # noqa: S101 - see `AiohttpServer.start`
+        connections.busy(connection)
+        try:
+            response = await self._respond(incoming, connection.peer)
+        finally:
+            connections.idle(connection)
+        if connections.retired:
+            response.force_close()
+        return response
+
+    async def _respond(self, incoming: web.BaseRequest, peer: str) -> web.StreamResponse:
+        headers = incoming.headers
+        if "Expect" in headers and (refusal := await refuse_expectation(incoming)) is not None:
+            return refusal
+        try:
+            path, query = _split_target(incoming.raw_path)
+        except ValueError:
+            return WholeResponse(WebResponse(400), b"")
+        content = read_content(incoming)
+        request = WebRequest(incoming.method, path, query, AiohttpHeaders(headers), content, peer=peer, native=incoming)
+        if "Upgrade" in headers and (handler := _socket_handler(self._site, request)) is not None:
+            return await serve_websocket(incoming, request, handler, _MAX_MESSAGE)
+        response = await self._site.respond(request)
+        body = response.body
+        if not isinstance(body, bytes):
+            return await write_stream(incoming, response, body, _WRITE_TIMEOUT)
+        whole = WholeResponse(response, body)
+        close_after_chunks(incoming, whole)
+        return whole
+
+
+@lru_cache(maxsize=256)  # nearly all requests have the same few targets
+def _split_target(target: str) -> tuple[str, str]:
+    return split_target(target)
+
+
 class AiohttpServer:
     """Implements `gateway.api.web.servers.HttpServer`."""
 
     def __init__(
-        self, runner: web.AppRunner, server: asyncio.Server, connections: OpenConnections[web.RequestHandler]
+        self, runner: web.ServerRunner, server: asyncio.Server, connections: OpenConnections[web.RequestHandler]
     ) -> None:
         self._runner = runner
         self._server = server
@@ -230,13 +192,19 @@ class AiohttpServer:
         cls, site: Site, host: str, port: int, *, grace: float, limit: ConnectionLimit | None = None
     ) -> Self:
         connections = OpenConnections[web.RequestHandler](limit, web.RequestHandler.force_close)
-        app = aiohttp_application(site, connections=connections)
-        runner = web.AppRunner(app, shutdown_timeout=grace, handler_cancellation=True)
+        loop = asyncio.get_running_loop()
+
+        def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+            return _Request(message, payload, protocol, writer, task, loop)
+
+        http = web.Server(
+            _SiteHandler(site, connections).handle, request_factory=make_request, handler_cancellation=True
+        )
+        runner = web.ServerRunner(http, shutdown_timeout=grace)
         await runner.setup()
 
         def connect() -> _Connection:
-            assert runner.server is not None  # noqa: S101 - set up
-            return _Connection(runner.server, connections)
+            return _Connection(http, connections)
 
         try:
             server = await listen(connect, host, port)

@@ -19,7 +19,7 @@ _CONTROL_FRAMES = frozenset({WSMsgType.PING, WSMsgType.PONG})
 
 
 async def serve_websocket(
-    incoming: web.Request, request: WebRequest, handler: SocketHandler, max_message: int
+    incoming: web.BaseRequest, request: WebRequest, handler: SocketHandler, max_message: int
 ) -> web.StreamResponse:
     """Let the handler of an endpoint serve a WebSocket that a client requests; return the response for aiohttp."""
     socket = _AiohttpWebSocket(incoming, request, max_message)
@@ -73,7 +73,7 @@ class _FirstMessages:
 class _AiohttpWebSocket:
     """Implements `gateway.api.web.http.WebSocket`."""
 
-    def __init__(self, incoming: web.Request, request: WebRequest, max_message: int) -> None:
+    def __init__(self, incoming: web.BaseRequest, request: WebRequest, max_message: int) -> None:
         self.request = request
         self._incoming = incoming
         self._max_message = max_message
@@ -142,7 +142,7 @@ class _AiohttpWebSocket:
         return self._socket
 
 
-def abort(incoming: web.Request) -> None:
+def abort(incoming: web.BaseRequest) -> None:
     """Close the connection without waiting until the client has read what was written."""
     if incoming.transport is not None:
         incoming.transport.abort()

@@ -9,17 +9,11 @@ from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
 from gateway.api.web.lean.request_reader import RequestReader
-from gateway.api.web.lean.response_writer import (
-    CLOSE,
-    CONTINUE,
-    encode_response,
-    response_head,
-    write_response,
-    write_stream,
-)
+from gateway.api.web.lean.response_writer import CONTINUE, write_response, write_stream
 from gateway.api.web.lean.websocket import LeanWebSocket
 from gateway.api.web.lean.whole_request import WholeRequestParser, WholeRequestReader
 from gateway.api.web.open_connections import OpenConnections
+from gateway.api.web.response_bytes import CLOSE, encode_response, response_head
 from gateway.api.web.site import FastResponse, Site
 from gateway.kit.timers import IdleTimer
 
@@ -238,6 +232,7 @@ class ServerConnection(asyncio.Protocol):
             keep_alive = not (self._draining or self._connections.retired)
             is_head = request.method == "HEAD"
             await write_stream(response, body, self, is_head=is_head, keep_alive=keep_alive)
+            await self.wait_writable()
         except Closed:
             return  # the client has disconnected
         except Exception:  # noqa: BLE001 - as in `_respond`

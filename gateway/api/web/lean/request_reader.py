@@ -9,7 +9,7 @@ from gateway.api.web.http import Malformed, SocketHandler
 from gateway.api.web.lean.body import Body, ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.request_target import split_target
+from gateway.api.web.request_target import split_target
 
 __all__ = ["RequestReader"]
 
@@ -226,7 +226,7 @@ class RequestReader:
         expects_continue = b"expect" in headers and not is_http_1_0
         body = Body(self._connection, options.read_ahead, expects_continue=expects_continue)
         try:
-            path, query = split_target(self._target)
+            path, query = split_target(self._target.decode("ascii"))  # the parser accepts no other bytes
         except ValueError:
             raise RejectedRequest(400) from None
         self._incoming = incoming = IncomingRequest(

@@ -16,7 +16,7 @@ from gateway.api.web.http import FIRST_MESSAGE, Closed, ControlFrames, WebReques
 from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
-from gateway.api.web.lean.response_writer import CLOSE, response_head
+from gateway.api.web.response_bytes import CLOSE, response_head
 
 __all__ = ["LeanWebSocket"]
 

@@ -12,7 +12,7 @@ from httptools import HttpRequestParser
 
 from gateway.api.web.http import WebRequest
 from gateway.api.web.lean.options import ServerOptions
-from gateway.api.web.lean.request_target import split_target
+from gateway.api.web.request_target import split_target
 from gateway.kit.shaped_headers import ShapedHeaders
 from gateway.telemetry.report import RequestReport
 
@@ -145,8 +145,8 @@ def _parse_line(line: bytes) -> tuple[str, str, str] | None:
     if len(parts) != 3 or parts[2] != b"HTTP/1.1" or not parts[0].isalpha() or parts[0] == b"CONNECT":  # noqa: PLR2004 - the parts of a line
         return None
     try:
-        return parts[0].decode("ascii"), *split_target(parts[1])
-    except (ValueError, IndexError):
+        return parts[0].decode("ascii"), *split_target(parts[1].decode("ascii"))
+    except ValueError:
         return None
 
 

@@ -5,16 +5,15 @@ from urllib.parse import unquote, urlsplit
 __all__ = ["split_target"]
 
 
-def split_target(target: bytes) -> tuple[str, str]:
+def split_target(target: str) -> tuple[str, str]:
     """Return the path without percent-encoding and the query with it (RFC 9112, 3.2).
 
     Raises:
         ValueError: the target is not a URL.
     """
-    text = target.decode("ascii")  # the parser accepts no other bytes
-    if text[0] != "/":
-        text = _without_origin(text)
-    path, _, query = text.partition("#")[0].partition("?")
+    if target[:1] != "/":
+        target = _without_origin(target)
+    path, _, query = target.partition("#")[0].partition("?")
     return unquote(path) if "%" in path else path, query
 
 
