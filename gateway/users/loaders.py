@@ -9,7 +9,7 @@ from typing import Any
 from aiodataloader import DataLoader
 
 from gateway.errors import Forbidden
-from gateway.operation import acting_as, current_principal
+from gateway.operation import current_principal
 from gateway.principal import ANYONE, Action, Principal
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Department, Organization, User
@@ -39,15 +39,18 @@ class Loaders:
         load = self._of(kind).load
         return [load(ref) for ref in refs]
 
-    async def load_single(self, ref: Ref) -> User | None:
-        """Return the only user of an operation, as `load` does, without the tasks that a batch takes."""
-        self._principal.require(Action.READ, ref.source)
+    def load_single(self, ref: Ref) -> User | Awaitable[User | None] | None:
+        """Return the only user of an operation, or an awaitable of it if it is not kept: without the tasks of a batch.
+
+        The caller checks the scope.
+        """
         needs = self.plan.of(Kind.USER)
         kept = self._reads.kept_user(ref, needs, self._principal)
-        if kept is not None:
-            return kept[0]
-        with acting_as(self._principal):
-            return await self._reads.user(ref, needs)
+        return self._reads.user(ref, needs, self._principal) if kept is None else kept[0]
+
+    def may_be_stale(self, ref: Ref) -> bool:
+        """Return whether the awaited record of a reference may be one that is kept past its lifetime."""
+        return ref.kind is not Kind.USER or self._reads.keeps(ref.source)
 
     def close(self) -> None:
         """Cancel the batches under way and what awaits their records, at the end of the operation."""

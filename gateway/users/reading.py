@@ -129,26 +129,25 @@ class UserReader:
         self._hits.fresh(source, self._sources.named(source).user_template, lifetime - age, report)
         return (kept.value,)
 
-    async def user(self, ref: Ref, needs: frozenset[str]) -> User | None:
-        """Return one user with these needs, or None if there is none. The caller checks the scope."""
+    def keeps(self, source: UserSource) -> bool:
+        """Return whether users of a source are kept."""
+        return source in self._kept_sources
+
+    async def user(self, ref: Ref, needs: frozenset[str], principal: Principal | None = None) -> User | None:
+        """Return one user with these needs, or None if there is none. The caller checks the scope.
+
+        `principal`: on whose behalf it is read; None: that of the running operation.
+        """
         source = self._sources.named(ref.source)
-        if ref.source not in self._kept_sources:
+        before = None if principal is None else current_principal.set(principal)
+        try:
+            if ref.source in self._kept_sources:
+                return (await self._read(self._user_lookup(source, ref), needs))[0]
             note_unkept(ref.source)
             return check_user(ref, await source.fetch_user(ref, needs))
-
-        async def fetch(all_needs: frozenset[str]) -> User | None:
-            return check_user(ref, await source.fetch_user(ref, all_needs))
-
-        credential = current_principal.get().credential(ref.source)
-        lookup = _Lookup(
-            ref.source,
-            RecordKey(credential, ref),
-            (RecordTag.of(ref), ListTag.of(ref.source, ref.tenant)),
-            source.user_template,
-            fetch,
-            lambda kept: self._user_lifetime(ref.source, credential, kept),
-        )
-        return (await self._read(lookup, needs))[0]
+        finally:
+            if before is not None:
+                current_principal.reset(before)
 
     async def page(
         self,
@@ -181,6 +180,20 @@ class UserReader:
             lambda kept: self._page_lifetime(source.name, kept.value),
         )
         return await self._read(lookup, needs, anew=anew)
+
+    def _user_lookup(self, source: Source, ref: Ref) -> _Lookup[User | None]:
+        async def fetch(needs: frozenset[str]) -> User | None:
+            return check_user(ref, await source.fetch_user(ref, needs))
+
+        credential = current_principal.get().credential(ref.source)
+        return _Lookup(
+            ref.source,
+            RecordKey(credential, ref),
+            (RecordTag.of(ref), ListTag.of(ref.source, ref.tenant)),
+            source.user_template,
+            fetch,
+            lambda kept: self._user_lifetime(ref.source, credential, kept),
+        )
 
     async def may_use_prefetched(self) -> bool:
         """Return whether the running operation may use what was read for an earlier page.

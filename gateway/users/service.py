@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import astuple
+from inspect import isawaitable
 from typing import Any, Self
 
 from gateway.errors import BadUserInput, Rule
@@ -131,14 +132,24 @@ class UserService:
         """Return the loaders of one operation; do not reuse them for another one."""
         return Loaders(self._reads, self._reference, plan, self._principal)
 
-    async def get(self, ref: Ref, *, loaders: Loaders | None = None) -> Any:
-        """Return the record of a reference, or None if there is none."""
+    def read(self, ref: Ref, *, loaders: Loaders | None = None) -> Any | Awaitable[Any]:
+        """Return the record of a reference, None if there is none; an awaitable of it where it has to be waited for.
+
+        A record that is returned at once is fresh. An awaitable has to be awaited: the call begins there.
+        """
         self._principal.require(Action.READ, ref.source)
         if ref.kind is Kind.ROLE and ref.source is UserSource.RESELLER:
             return Role.named(ref.source, ref.source_id)
-        loaders = loaders or self.loaders(EVERYTHING)
-        single = loaders.plan.single_user and ref.kind is Kind.USER
-        return await (loaders.load_single(ref) if single else loaders.load(ref))
+        if loaders is None:
+            loaders = self.loaders(EVERYTHING)
+        if loaders.plan.single_user and ref.kind is Kind.USER:
+            return loaders.load_single(ref)
+        return loaders.load(ref)
+
+    async def get(self, ref: Ref, *, loaders: Loaders | None = None) -> Any:
+        """Return the record of a reference, or None if there is none."""
+        found = self.read(ref, loaders=loaders)
+        return await found if isawaitable(found) else found
 
     async def get_user(
         self,
@@ -148,7 +159,8 @@ class UserService:
         loaders: Loaders | None = None,
     ) -> User | None:
         """Return one user, or None if there is none."""
-        user: User | None = await self.get(self.user_ref(id, source), loaders=loaders)
+        found = self.read(self.user_ref(id, source), loaders=loaders)
+        user: User | None = await found if isawaitable(found) else found
         return user
 
     def user_ref(self, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)) -> Ref:

@@ -7,13 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.freshness import Freshness, FreshnessReport
-from gateway.operation import acting_as, current_shared_calls, operation
+from gateway.operation import acting_as, current_principal, current_shared_calls, operation
 from gateway.principal import Action, Principal
 from gateway.users.ids import Kind, Ref
 from gateway.users.lifetimes import KeepRule, Lifetimes
 from gateway.users.model import Timestamp, User, UserChange, UserSource
+from gateway.users.planning import Plan
 from gateway.users.reading import KeepMode, UserReader
 from gateway.users.records import KeptRecords
+from gateway.users.service import UserService
 from gateway.users.source import Sources, UserQuery, Window
 
 RESELLER = UserSource.RESELLER
@@ -34,10 +36,14 @@ class Clock:
 
 @dataclass
 class MemorySource:
-    """A source of users by id, whose lists contain them all. `calls` are the ids and positions that were requested."""
+    """A source of users by id, whose lists contain them all.
+
+    `calls` are the ids and positions that were requested, and `principals` on whose behalf the users were.
+    """
 
     users: dict[str, User] = field(default_factory=lambda: {ADA.source_id: ADA})
     calls: list[Any] = field(default_factory=list)
+    principals: list[Principal] = field(default_factory=list)
     name: UserSource = RESELLER
     tenant: str = "t1"
     user_template: str = "/users/{id}"
@@ -53,6 +59,7 @@ class MemorySource:
 
     async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> User | None:
         self.calls.append((ref.source_id, needs))
+        self.principals.append(current_principal.get())
         return next((user for user in self.users.values() if ref.source_id in {user.source_id, user.email}), None)
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
@@ -81,6 +88,22 @@ def reads(source: MemorySource, clock: Clock) -> UserReader:
 
 def ref(source_id: str) -> Ref:
     return Ref(Kind.USER, RESELLER, source_id, "t1")
+
+
+async def test_without_a_wait(source: MemorySource, reads: UserReader) -> None:
+    """The only user of an operation is given without a wait if it is kept, and called for on behalf of the caller."""
+    caller = Principal("caller", frozenset({Action.READ}), forwarded={RESELLER: {"authorization": "Bearer t0ken"}})
+    service = UserService(Sources([source]), reads=reads).by(caller)  # type: ignore[list-item]  # as above
+
+    def read() -> Any:
+        return service.read(ref("u1"), loaders=service.loaders(Plan({Kind.USER: PROFILE}, single_user=True)))
+
+    assert await read() is ADA
+    assert source.principals == [caller]
+    assert read() is ADA
+    service.credential_refused(caller, RESELLER)
+    assert await read() is ADA
+    assert source.principals == [caller, caller]
 
 
 async def test_the_event_of_a_deletion(source: MemorySource, reads: UserReader) -> None:

@@ -38,11 +38,13 @@ def service(make_source: Any, roles: Any, make_directory: Any) -> UserService:
     )
 
 
+ONE_USER = Plan(single_user=True)
 READS: dict[str, tuple[UserSource, Callable[[UserService], Any]]] = {
     "a user": (ACCOUNT, lambda service: service.get_user(ADA)),
     "a user by its source": (SOFTWAREONE, lambda service: service.get_user("s1", SOFTWAREONE)),
     "a reseller's user": (RESELLER, lambda service: service.get_user(BOB)),
     "a node": (RESELLER, lambda service: service.get(Ref(Kind.USER, RESELLER, "b1", "t1"))),
+    "the only user": (ACCOUNT, lambda service: service.get_user("u1", ACCOUNT, loaders=service.loaders(ONE_USER))),
     "a role": (ACCOUNT, lambda service: service.get_role("r1")),
     "a role that is only a name": (RESELLER, lambda service: service.get(Ref(Kind.ROLE, RESELLER, "Admin"))),
     "a record that leads on": (ACCOUNT, lambda service: service.loaders(Plan()).load(Ref(Kind.ROLE, ACCOUNT, "r1"))),

@@ -17,6 +17,7 @@ from gateway.users.planning import Plan, plan
 __all__ = ["Executable", "Executed", "Prepared", "prepare_operation"]
 
 _ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation", OperationType.SUBSCRIPTION: "Subscription"}
+_SINGLE_USERS = frozenset({"user", "node"})  # the root fields that fetch one user at most
 _MAX_PLANS = 64  # of one document: each variable of `@skip` and `@include` doubles the number of possible plans
 
 
@@ -115,7 +116,7 @@ def prepare_operation(
 
 def _selects_one_user(operation: OperationDefinitionNode) -> bool:
     selected = operation.selection_set.selections
-    return len(selected) == 1 and isinstance(selected[0], FieldNode) and selected[0].name.value == "user"
+    return len(selected) == 1 and isinstance(selected[0], FieldNode) and selected[0].name.value in _SINGLE_USERS
 
 
 def _count_mutations(operation: OperationDefinitionNode) -> int:

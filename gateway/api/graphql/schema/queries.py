@@ -1,9 +1,12 @@
 """The root of queries. The resolvers convert arguments; `UserService` does the rest."""
 
 import asyncio
+from collections.abc import Awaitable
+from inspect import isawaitable
 from typing import Annotated, Any
 
 import strawberry
+from graphql.pyutils import Path
 
 from gateway.api.graphql.limits.directives import Cost, ListSize
 from gateway.api.graphql.schema.connections import (
@@ -23,7 +26,7 @@ from gateway.api.graphql.schema.roles import RoleObject
 from gateway.api.graphql.schema.scalars import UserSource
 from gateway.api.graphql.schema.users import UserObject
 from gateway.errors import BadUserInput, Rule
-from gateway.users.ids import Kind, decode, resolve
+from gateway.users.ids import Kind, Ref, decode, resolve
 
 __all__ = ["QueryObject"]
 
@@ -59,8 +62,8 @@ _Id = Annotated[strawberry.ID, strawberry.argument(description="The global id of
 @strawberry.type(name="Query", description="What can be read: users, and the records that users refer to.")
 class QueryObject:
     @strawberry.field(description="Get any record by its global id; null if there is none.", directives=[_CALL])
-    async def node(self, info: Info, id: _GlobalId) -> NodeInterface | None:
-        return await _node(info, id)
+    def node(self, info: Info, id: _GlobalId) -> NodeInterface | None:
+        return _node(info, id)
 
     @strawberry.field(
         description=(
@@ -82,7 +85,7 @@ class QueryObject:
         if len(ids) > _MAX_NODES:
             raise BadUserInput.at(("ids",), f"must not have more than {_MAX_NODES} ids", Rule.MAX_ITEMS, max=_MAX_NODES)
         # An exception in the list becomes the error of one item only.
-        calls = (_node(info, node_id, index) for index, node_id in enumerate(ids))
+        calls = (_node_at(info, node_id, index) for index, node_id in enumerate(ids))
         found: Any = await asyncio.gather(*calls, return_exceptions=True)
         return found
 
@@ -93,7 +96,7 @@ class QueryObject:
         ),
         directives=[_CALL],
     )
-    async def user(
+    def user(
         self,
         info: Info,
         id: _Id,
@@ -101,26 +104,17 @@ class QueryObject:
             UserSource | None, strawberry.argument(description="The source of the user. Not needed with a global id.")
         ] = None,
     ) -> UserObject | None:
-        context = info.context
-        found: Any = await context.service.get_user(id, source, loaders=context.loaders)
-        if context.stale.report.stale:
-            context.stale.mark(context.service.user_ref(id, source), info.path)
-        return found
+        return _record(info, info.context.service.user_ref(id, source), info.path)
 
     @strawberry.field(description="Get a role of the `ACCOUNT` source; null if there is none.", directives=[_CALL])
-    async def role(self, info: Info, id: _Id) -> RoleObject | None:
-        found: Any = await info.context.service.get_role(id, loaders=info.context.loaders)
-        return found
+    def role(self, info: Info, id: _Id) -> RoleObject | None:
+        return _record(info, resolve(id, Kind.ROLE, default=UserSource.ACCOUNT), info.path)
 
     @strawberry.field(
         description="Get a department of the `ACCOUNT` source; null if there is none.", directives=[_CALL]
     )
-    async def department(self, info: Info, id: _Id) -> DepartmentObject | None:
-        context = info.context
-        found: Any = await context.service.get_department(id, loaders=context.loaders)
-        if context.stale.report.stale:
-            context.stale.mark(resolve(id, Kind.DEPARTMENT, default=UserSource.ACCOUNT), info.path)
-        return found
+    def department(self, info: Info, id: _Id) -> DepartmentObject | None:
+        return _record(info, resolve(id, Kind.DEPARTMENT, default=UserSource.ACCOUNT), info.path)
 
     @strawberry.field(
         description=(
@@ -197,12 +191,30 @@ def _connection(page: Any, after: str | None) -> Any:
     return PageConnection(page, has_previous_page=after is not None)
 
 
-async def _node(info: Info, id: str, index: int | None = None) -> Any:
-    """Return a record, the one at the index if the field is a list."""
+def _node(info: Info, id: str) -> Any:
+    """Return the record of a global id, or an awaitable of it."""
+    ref = decode(id)
+    return None if ref is None else _record(info, ref, info.path)
+
+
+async def _node_at(info: Info, id: str, index: int) -> Any:
+    """Return the record for an item of a list."""
     ref = decode(id)
     if ref is None:
         return None
-    found = await info.context.service.get(ref, loaders=info.context.loaders)
+    found = _record(info, ref, info.path.add_key(index, None))
+    return await found if isawaitable(found) else found
+
+
+def _record(info: Info, ref: Ref, path: Path) -> Any:
+    """Return the record at a position of the response, or an awaitable of it; it is marked if it is stale."""
+    loaders = info.context.loaders
+    found = info.context.service.read(ref, loaders=loaders)
+    return _marked(info, ref, path, found) if loaders.may_be_stale(ref) and isawaitable(found) else found
+
+
+async def _marked(info: Info, ref: Ref, path: Path, reading: Awaitable[Any]) -> Any:
+    found = await reading
     if info.context.stale.report.stale:
-        info.context.stale.mark(ref, info.path if index is None else info.path.add_key(index, None))
+        info.context.stale.mark(ref, path)
     return found
