@@ -29,7 +29,7 @@ from gateway.app.stores import Stores
 from gateway.callers.revocation import CredentialWatch
 from gateway.events.feeds import ChangeFeeds
 from gateway.events.log import EventLog
-from gateway.kit.clock import Clock
+from gateway.kit.clock import REAL_CLOCK, Clock
 from gateway.kit.extras import require_extra
 from gateway.kit.source_titles import titled
 from gateway.settings import Settings
@@ -112,7 +112,8 @@ async def open_parts(
     events = stores.events()
     pictures = build_picture_links(settings, configured.pictures, clock)
     secret = settings.cursor_secret
-    once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=clock.sleep)
+    sleep = None if clock is REAL_CLOCK else clock.sleep
+    once = IdempotentChanges(stores.idempotency(), observe=observer.idempotency, sleep=sleep)
     stack.push_async_callback(once.aclose)
     mode = KeepMode(settings.keep_mode)
     feeds = ChangeFeeds(poll_intervals(settings), clock.monotonic)

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import orjson
 from msgspec.structs import asdict
 
 from gateway.events.log import LogEvent
-from gateway.users.ids import ref_of
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = ["DeduplicationKeys", "RecentChanges", "deduplication_keys"]
@@ -51,6 +51,9 @@ _VALUE_FIELDS = (
 # has the user as well: the two are one event.
 _FOUND_GONE = frozenset({UserSource.RESELLER})
 _RECORD_FIELDS = ("role", "department", "organization", "current_account")
+_values_of = attrgetter(*_VALUE_FIELDS)
+_records_of = attrgetter(*_RECORD_FIELDS)
+_IMAGE_URL = _VALUE_FIELDS.index("image_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,13 @@ def deduplication_keys(
     `name` identifies the report; it is used where the user has no time of change. Without both, `event` is random, so
     that no other event equals it. A time of change later than `now`, by default the present, is not used.
     """
-    ref = ref_of(user)
-    identity = [ref.source, ref.tenant.casefold(), ref.source_id.casefold()]
-    record_ids = [getattr(record, "source_id", None) for record in (getattr(user, field) for field in _RECORD_FIELDS)]
+    identity = (user.source, user.tenant.casefold(), user.source_id.casefold())
+    record_ids = [getattr(record, "source_id", None) for record in _records_of(user)]
     deletion = change is UserChange.DELETED
-    content = _digest(deletion, [_value(user, field) for field in _VALUE_FIELDS], record_ids)
+    values = _values_of(user)
+    if user.image_url:  # without a signature, which differs from response to response
+        values = (*values[:_IMAGE_URL], user.image_url.partition("?")[0], *values[_IMAGE_URL + 1 :])
+    content = _digest(deletion, values, record_ids)
     if deletion and user.source in _FOUND_GONE:
         event = _digest(change, identity, None if user.updated_at is None else user.updated_at.instant().isoformat())
     elif user.updated_at is not None:
@@ -98,13 +103,6 @@ def deduplication_keys(
     return DeduplicationKeys(
         event, _digest(identity), content, dated=user.updated_at is not None, order=order, deletion=deletion
     )
-
-
-def _value(user: User, field: str) -> Any:
-    value = getattr(user, field)
-    if field == "image_url" and value:
-        return value.partition("?")[0]  # without a signature, which differs from response to response
-    return value
 
 
 def _order(time: Timestamp | None, now: datetime, *, deletion: bool) -> str:

@@ -1,14 +1,16 @@
 """Executes a change at most once under its idempotency key, with the records of a store."""
 
 import asyncio
+import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from gateway.errors import GatewayError, IdempotencyConflict, IdempotencyInProgress, SourceUnavailable
 from gateway.kit.execution import Execution
 from gateway.kit.tasks import cancel_and_wait
+from gateway.kit.timers import Timers
 from gateway.operation import seconds_left
 from gateway.state.backlog import Backlog
 from gateway.state.idempotency import (
@@ -27,31 +29,54 @@ __all__ = ["IdempotentChanges", "renewed_lease"]
 _RENEWALS_PER_LEASE = 3  # two of them may fail
 
 
-@asynccontextmanager
-async def renewed_lease(
-    store: IdempotencyStore,
-    record_id: str,
-    owner: str,
-    *,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-) -> AsyncIterator[None]:
+class renewed_lease:  # noqa: N801 - it is used like a function, as the standard library's `suppress` is
     """Renew the lease until the block ends, by return, exception or cancellation; the block finishes or abandons it.
 
-    An unreachable store does not stop the change: its outcome matters more than its record.
+    An unreachable store does not stop the change: its outcome matters more than its record. `sleep` waits between two
+    renewals; None: the event loop does, so that a change that ends before the first renewal takes no task for it.
     """
 
-    async def renew() -> None:
-        held = True
-        while held:
-            await sleep(store.lease / _RENEWALS_PER_LEASE)
-            with suppress(SourceUnavailable):
-                held = await store.renew(record_id, owner)
+    __slots__ = ("_is_open", "_owner", "_record_id", "_sleep", "_store", "_task", "_timer")
 
-    task = asyncio.create_task(renew())
-    try:
-        yield
-    finally:
-        await cancel_and_wait(task)
+    def __init__(
+        self, store: IdempotencyStore, record_id: str, owner: str, *, sleep: Callable[[float], Awaitable[object]] | None
+    ) -> None:
+        self._store = store
+        self._record_id = record_id
+        self._owner = owner
+        self._sleep = sleep
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_open = True
+
+    async def __aenter__(self) -> None:
+        self._wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            await cancel_and_wait(self._task)
+
+    def _wait(self) -> None:
+        if self._sleep is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._store.lease / _RENEWALS_PER_LEASE, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        if self._sleep is not None:
+            await self._sleep(self._store.lease / _RENEWALS_PER_LEASE)
+        held = True
+        with suppress(SourceUnavailable):
+            held = await self._store.renew(self._record_id, self._owner)
+        if held and self._is_open:
+            self._wait()
 
 
 _RETRY_AFTER = 1.0  # seconds: a change seldom takes as long as its lease
@@ -64,7 +89,7 @@ class IdempotentChanges:
     What cannot be written to the store is written as soon as it responds: results, so that the change is not executed
     again, and released leases, so that no key is blocked for longer than the store did not respond. `observe` is called
     with `late` for each result that was stored so, and with `lost` for each that was given up. `sleep` waits
-    between two renewals of a lease.
+    between two renewals of a lease; None: the event loop does.
     """
 
     def __init__(
@@ -72,13 +97,14 @@ class IdempotentChanges:
         store: IdempotencyStore,
         *,
         observe: Callable[[str], None] = lambda _: None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
         close_timeout: float = _CLOSE_TIMEOUT,
     ) -> None:
         self._store = store
         self._backlog = Backlog(store, observe)
         self._sleep = sleep
         self._close_timeout = close_timeout
+        self._timers = Timers()
 
     async def __call__(
         self,
@@ -125,7 +151,7 @@ class IdempotentChanges:
         if left is not None and left <= 0:
             raise _too_late()
         try:
-            async with asyncio.timeout(left):
+            with self._timers.limit(math.inf if left is None else left):
                 return await self._store.begin(record_id, fingerprint, owner, principal)
         except BaseException as error:
             if isinstance(error, TimeoutError | SourceUnavailable | asyncio.CancelledError):

@@ -85,10 +85,12 @@ def read_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) ->
     Raises:
         BadUserInput: with one violation for every broken rule, its path starting with `change`.
     """
-    if isinstance(fields, kind):
-        return fields
+    if fields.__class__ is not dict:
+        if isinstance(fields, kind):
+            return fields
+        fields = dict(fields) if isinstance(fields, Mapping) else fields
     try:
-        return kind.model_validate(dict(fields) if isinstance(fields, Mapping) else fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise BadUserInput.of([violation_of(details) for details in error.errors(include_url=False)]) from None
 

@@ -4,9 +4,10 @@ import asyncio
 import copy
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import orjson
 
@@ -23,7 +24,8 @@ from gateway.errors import (
 from gateway.kit.execution import Execution
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait, is_cancelled
-from gateway.operation import shares_no_calls
+from gateway.operation import current_principal, shares_no_calls
+from gateway.principal import Principal
 from gateway.users.changes import Change, CreateAccountUser
 from gateway.users.icons import Icon
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, random_key, source_key, to_bytes
@@ -128,22 +130,31 @@ class Mutations:
         self._report_altered = report_altered
         self._reference = reference
         self._execute_once = execute_once
-        self._tasks: set[asyncio.Task[User]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def execute(self, command: Command) -> User:
-        """Execute a change and return the user after it.
+    async def execute(self, command: Command, principal: Principal) -> User:
+        """Execute a change on behalf of a principal, and return the user after it.
 
         If the caller goes away, a change that may have been sent is not cancelled: it is completed, and its result is
         stored for the next request with the same key.
         """
         if self._require_publishable is not None and (command.key is None or self._execute_once is None):
             await self._require_publishable()
-        task = asyncio.get_running_loop().create_task(self._execute_or_replay(command))
-        self._tasks.add(task)
-        task.add_done_callback(self._discard)
+        loop = asyncio.get_running_loop()
+        # The caller awaits this future and not the task, which a cancellation of the caller would cancel.
+        result: asyncio.Future[User] = loop.create_future()
+        before = current_principal.set(principal)  # which the context of the task inherits
         try:
-            return await asyncio.shield(task)
+            task = loop.create_task(self._execute_or_replay(command, result))
+        finally:
+            current_principal.reset(before)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._ended, result))
+        try:
+            return await result
         except asyncio.CancelledError:
+            if result.done() and not result.cancelled():
+                result.exception()  # nobody gets it; asyncio must not log it as never retrieved
             if task.cancelled() and not is_cancelled():
                 raise _stopped(command) from None
             if not task.done() and (calls := current_calls.get()) is not None:
@@ -163,23 +174,36 @@ class Mutations:
                 await cancel_and_wait(*self._tasks)
                 raise
 
-    async def _execute_or_replay(self, command: Command) -> User:
+    async def _execute_or_replay(self, command: Command, waiting: "asyncio.Future[User]") -> None:
+        """Execute a change or find its result, and give it to the caller, if still there.
+
+        Raises:
+            GatewayError: the change failed, as `_ended` tells the caller.
+        """
         if command.key is None or self._execute_once is None:
             result = await self._execute(command, Execution())
         else:
-
-            async def execute(execution: Execution) -> bytes:
-                return to_bytes(await self._execute(command, execution))
-
-            stored, replayed = await self._execute_once(
-                command.scope(command.key), command.fingerprint(), execute, principal=command.caller
-            )
-            if replayed and command.on_replay is not None:
-                command.on_replay()
-            result = from_bytes(stored)
+            result = await self._execute_with_key(command, command.key, self._execute_once)
         if isinstance(result, GatewayError):
             raise result
-        return result
+        if not waiting.done():
+            waiting.set_result(result)
+
+    async def _execute_with_key(self, command: Command, key: str, execute_once: ExecuteOnce) -> User | GatewayError:
+        user: User | None = None
+
+        async def execute(execution: Execution) -> bytes:
+            nonlocal user
+            result = await self._execute(command, execution)
+            user = result if isinstance(result, User) else None
+            return to_bytes(result)
+
+        stored, replayed = await execute_once(
+            command.scope(key), command.fingerprint(), execute, principal=command.caller
+        )
+        if replayed and command.on_replay is not None:
+            command.on_replay()
+        return from_bytes(stored) if replayed or user is None else user
 
     async def _execute(self, command: Command, execution: Execution) -> User | GatewayError:
         """Return the result of a change: the user after it, or a refusal that a repetition would get too.
@@ -236,10 +260,10 @@ class Mutations:
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", titled(user.source))
 
-    async def _call_source(self, command: Command, execution: Execution) -> User | GatewayError:
+    def _call_source(self, command: Command, execution: Execution) -> Coroutine[Any, Any, User | GatewayError]:
         if command.target is None:
-            return await self._create(command, execution)
-        return await self._update(self._sources.named(command.target.source), command.target, command, execution)
+            return self._create(command, execution)
+        return self._update(self._sources.named(command.target.source), command.target, command, execution)
 
     async def _create(self, command: Command, execution: Execution) -> User | GatewayError:
         since, change, source = execution.doubtful_since, command.change, self._sources.named(UserSource.ACCOUNT)
@@ -278,10 +302,13 @@ class Mutations:
             execution.confirmed = updated is None
         return check_changed(updated or await _read_back(source, new_ref), target, new_ref)
 
-    def _discard(self, task: asyncio.Task[User]) -> None:
+    def _ended(self, waiting: "asyncio.Future[User]", task: "asyncio.Task[None]") -> None:
+        """Let the caller of a change that has no result know, if still there."""
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # the caller got it, if still there; asyncio must not log it as never retrieved
+        if task.cancelled():
+            waiting.cancel()
+        elif (error := task.exception()) is not None and not waiting.done():
+            waiting.set_exception(error)
 
 
 def _stopped(command: Command) -> SourceUnavailable:

@@ -29,8 +29,10 @@ _LIMIT = 100  # users that a search may find before the one with exactly that ad
 
 def ref_after(ref: Ref, change: Change) -> Ref:
     """Return the reference after the change: SoftwareOne accepts an e-mail address as an id, and that may change."""
+    if "@" not in ref.source_id:
+        return ref
     email = change.given().get("email")
-    return Ref(ref.kind, ref.source, email, ref.tenant) if email and "@" in ref.source_id else ref
+    return Ref(ref.kind, ref.source, email, ref.tenant) if email else ref
 
 
 async def settle_before_sending(source: Source, ref: Ref, change: Change, since: float) -> User | GatewayError | None:

@@ -3,7 +3,7 @@
 import copy
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import astuple
 from inspect import isawaitable
 from typing import Any, Self
@@ -343,15 +343,14 @@ class UserService:
         with acting_as(self._principal):
             return await self._reads.kept_users.complete(source, user, missing)
 
-    async def _execute(
+    def _execute(
         self, name: str, change: Change, target: Ref | None, key: str | None, on_replay: Callable[[], None] | None
-    ) -> User:
+    ) -> Coroutine[Any, Any, User]:
         principal = self._principal
-        with acting_as(principal):  # the task of the change copies the context here
-            # By name where there is one: a caller may forward as many credentials as it likes.
-            caller = principal.name or principal.identity
-            command = Command(name, change, target, key or None, on_replay, principal.identity, caller)
-            return await self._mutations.execute(command)
+        # By name where there is one: a caller may forward as many credentials as it likes.
+        caller = principal.name or principal.identity
+        command = Command(name, change, target, key or None, on_replay, principal.identity, caller)
+        return self._mutations.execute(command, principal)
 
     async def _directory_page(
         self, kind: Kind, first: int, after: str | None, search: str | None, loaders: Loaders | None

@@ -139,12 +139,13 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
             would show the user to a caller who may not read it.
     """
     change = read_change(kind, fields)
-    if not any(_alters(value) for value in change.given().values()):
+    given = change.given()
+    if not any(map(_alters, given.values())):
         raise BadUserInput.at(("change",), "must contain at least one field to change", Rule.MIN_FIELDS, min=1)
     source_ids: dict[str, str] = {}
     violations: list[Violation] = []
     for name, (id_kind, source) in _ID_FIELDS.items():
-        if name in change.model_fields_set and (value := getattr(change, name)):
+        if value := given.get(name):
             try:
                 source_ids[name] = resolve(value, id_kind, source=source, path=("change", name)).source_id
             except BadUserInput as error:

@@ -55,6 +55,25 @@ async def test_renewed(time: FakeTime) -> None:
     assert isinstance(await store.begin("s", "f", "another"), Begun)
 
 
+async def test_renewed_by_the_loop() -> None:
+    """Without a `sleep` the event loop waits between renewals: no task is left by a block that ended before one."""
+    renewals: asyncio.Queue[str] = asyncio.Queue()
+
+    class Counting(MemoryIdempotency):
+        async def renew(self, record_id: str, owner: str) -> bool:
+            renewals.put_nowait(record_id)
+            return await super().renew(record_id, owner)
+
+    store = Counting(IdempotencySettings(lease=0.03))
+    assert isinstance(await store.begin("s", "f", "o"), Begun)
+    async with renewed_lease(store, "s", "o", sleep=None):
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert [await renewals.get() for _ in range(3)] == ["s", "s", "s"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await asyncio.sleep(0.05)
+    assert renewals.empty()
+
+
 async def test_unreachable(time: FakeTime) -> None:
     """A renewal that fails is repeated, and the change continues."""
 

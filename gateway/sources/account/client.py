@@ -1,7 +1,7 @@
 """The calls to the account source."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -92,9 +92,8 @@ class AccountSource:
         users = tuple([user.record(to_record) for user in listing.data or ()])
         return Window(users, next_position(listing.page_info))
 
-    async def create_user(self, change: CreateAccountUser, key: str) -> model.User:
-        version = self._version or await self._version_of_server()
-        return await self._write("POST", _USERS_PATH, {}, change, version, key=key, includes=version.create_includes)
+    def create_user(self, change: CreateAccountUser, key: str) -> Coroutine[Any, Any, model.User]:
+        return self._write("POST", _USERS_PATH, {}, change, key)
 
     def row_needs(self, user: User, needs: frozenset[str]) -> frozenset[str] | None:
         # Null was sent for a role or department that was not included (docs/upstreams/account.md, "Include").
@@ -108,10 +107,8 @@ class AccountSource:
         version = self._version or APRIL
         return _shown_needs(user) | (version.create_includes & version.update_includes) - {"user"} | _CONSTANT_NEEDS
 
-    async def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> model.User:
-        version = self._version or await self._version_of_server()
-        path_params, includes = {"id": ref.source_id}, version.update_includes
-        return await self._write("PATCH", _USER_PATH, path_params, change, version, key=key, includes=includes)
+    def update_user(self, ref: Ref, change: UpdateAccountUser, key: str) -> Coroutine[Any, Any, model.User]:
+        return self._write("PATCH", _USER_PATH, {"id": ref.source_id}, change, key)
 
     async def _version_of_server(self) -> AccountVersion:
         exchange = await self._api.call("GET", _USERS_PATH, query=[("limit", "1")])
@@ -124,14 +121,12 @@ class AccountSource:
         template: str,
         path_params: Mapping[str, str],
         change: CreateAccountUser | UpdateAccountUser,
-        version: AccountVersion,
-        *,
         key: str,
-        includes: frozenset[str],
     ) -> model.User:
+        version = self._version or await self._version_of_server()
         # Always with all includes: they cost no further call, and a change that is repeated under its key has to be
         # the same request, whatever the caller selects this time.
-        include = include_query(name for name in _INCLUDES if name in includes)
+        include = _include_all(version.create_includes if method == "POST" else version.update_includes)
         body = orjson.dumps(change.given(), default=version.encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
@@ -154,4 +149,10 @@ def _shown_needs(user: User) -> frozenset[str]:
 def _include_needed(needs: frozenset[str], allowed: frozenset[str]) -> str:
     """Return the `include[]` parameters for these needs, as far as the endpoint allows them."""
     wanted = {"user" if need == "profile" else need for need in needs}
-    return include_query(name for name in _INCLUDES if name in wanted & allowed)
+    return _include_all(allowed & wanted)
+
+
+@lru_cache(maxsize=16)
+def _include_all(includes: frozenset[str]) -> str:
+    """Return the `include[]` parameters for these includes."""
+    return include_query(name for name in _INCLUDES if name in includes)

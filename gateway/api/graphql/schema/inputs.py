@@ -5,6 +5,7 @@ A field may be absent, null or a value. A field that the client left out is UNSE
 
 from dataclasses import fields
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -132,14 +133,20 @@ class UpdateResellerUserInput:
 
 def to_plain(value: Any) -> Any:
     """Return an input as plain values under the names of the domain, without the fields that the client left out."""
+    kind = value.__class__
+    if kind is str or value is None:
+        return value
+    if hasattr(kind, "__strawberry_definition__"):
+        return {name: to_plain(item) for name in _field_names(kind) if (item := getattr(value, name)) is not UNSET}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, File):
         return value.icon()
     if isinstance(value, list):
         return [to_plain(item) for item in value]
-    if hasattr(value, "__strawberry_definition__"):
-        return {
-            field.name: to_plain(item) for field in fields(value) if (item := getattr(value, field.name)) is not UNSET
-        }
     return value
+
+
+@lru_cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
