@@ -153,8 +153,6 @@ class Mutations:
         try:
             return await result
         except asyncio.CancelledError:
-            if result.done() and not result.cancelled():
-                result.exception()  # nobody gets it; asyncio must not log it as never retrieved
             if task.cancelled() and not is_cancelled():
                 raise _stopped(command) from None
             if not task.done() and (calls := current_calls.get()) is not None:
