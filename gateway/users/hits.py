@@ -18,10 +18,14 @@ class Hits:
 
     def fresh(self, source: UserSource, template: str, ttl: float, report: FreshnessReport | None) -> None:
         """Report what is given within its lifetime, which ends in `ttl` seconds; `report` is of the operation."""
+        self.repeated(source, ttl, report)
+        _add_call(source, template)
+
+    def repeated(self, source: UserSource, ttl: float, report: FreshnessReport | None) -> None:
+        """Do the same for a template that was reported to the operation before: the calls have it once."""
         self._records.results[source, KeptResult.HIT] += 1
         if report is not None:
             report.hit(ttl)
-        _add_call(source, template)
 
     def stale(
         self, source: UserSource, template: str, subject: Hashable, kept: Kept, lifetime: float, *, reason: StaleReason

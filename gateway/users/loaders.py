@@ -12,7 +12,7 @@ from gateway.errors import Forbidden
 from gateway.operation import current_principal
 from gateway.principal import ANYONE, Action, Principal
 from gateway.users.ids import Kind, Ref, ref_of
-from gateway.users.model import Department, Organization, User
+from gateway.users.model import Department, Identified, Organization, User
 from gateway.users.planning import DETAILS, Plan
 from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
@@ -39,6 +39,14 @@ class Loaders:
         load = self._of(kind).load
         return [load(ref) for ref in refs]
 
+    def try_load(self, kind: Kind, record: Identified) -> tuple[Any] | None:
+        """Return what `load` gives, in a tuple, for a record that is kept and within its lifetime; None for others.
+
+        Nothing has to be awaited then, and nothing is stale.
+        """
+        loader = self._loaders.get(kind) or self._of(kind)
+        return None if loader.fresh is None else loader.try_load(record.ref)
+
     def load_single(self, ref: Ref) -> User | Awaitable[User | None] | None:
         """Return the only user of an operation, or an awaitable of it if it is not kept: without the tasks of a batch.
 
@@ -64,7 +72,7 @@ class Loaders:
             if kind is Kind.USER:
                 loader = _UserLoader(self._reads, needs, principal)
             else:
-                loader = _RecordLoader(self._reference, needs, principal)
+                loader = _RecordLoader(self._reference, kind, needs, principal)
             self._loaders[kind] = loader
         return loader
 
@@ -76,8 +84,15 @@ class _Loader(DataLoader[Ref, Any], ABC):
     graphql-core lets fields below a null that was propagated go on in tasks: `close` ends those that await a record.
     """
 
+    fresh: Callable[[Ref], tuple[Any] | None] | None = None
+    """Returns a record in a tuple if it is kept and within its lifetime, else None; None: there are no such records.
+
+    The caller checks the scope.
+    """
+
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
         self._requested: dict[Ref, asyncio.Future[Any]] = {}
+        self._given: dict[Ref, tuple[Any]] = {}  # by `try_load`
         super().__init__(cache_map=self._requested)
         self._needs = needs
         self._principal = principal
@@ -87,11 +102,20 @@ class _Loader(DataLoader[Ref, Any], ABC):
         """Return a future of the record, which is already done if the record is kept: no batch, no tasks."""
         requested = self._requested.get(key)
         if requested is None and self._principal.may(Action.READ, key.source):
-            kept = self.kept(key)
+            kept = self._given.get(key) or self.kept(key)
             if kept is not None:
                 requested = self._requested[key] = self.loop.create_future()
                 requested.set_result(kept[0])
         return requested or super().load(key)
+
+    def try_load(self, key: Ref) -> tuple[Any] | None:
+        """Return the record in a tuple if it is kept and within its lifetime, else None: `load` it then."""
+        given = self._given.get(key)
+        if given is None and key not in self._requested and self._principal.may(Action.READ, key.source):
+            given = None if self.fresh is None else self.fresh(key)
+            if given is not None:
+                self._given[key] = given
+        return given
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:
         task = asyncio.current_task()
@@ -152,9 +176,11 @@ class _UserLoader(_Loader):
 class _RecordLoader(_Loader):
     """Loads reference data of one kind."""
 
-    def __init__(self, reference: ReferenceData, needs: frozenset[str], principal: Principal) -> None:
+    def __init__(self, reference: ReferenceData, kind: Kind, needs: frozenset[str], principal: Principal) -> None:
         super().__init__(needs, principal)
         self._reference = reference
+        fresh = reference.fresh(kind, needs, principal)
+        self.fresh = None if fresh is None else fresh.find
 
     def kept(self, ref: Ref) -> tuple[Any] | None:
         return self._reference.kept(ref, self._needs, self._principal)

@@ -5,6 +5,8 @@ A `RecordTag` is one record, a `ListTag` all lists of users of a tenant, a `Cred
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from gateway.users.ids import Kind, Ref, ref_of
 from gateway.users.model import Identified, UserSource
 from gateway.users.source import UserQuery
@@ -47,8 +49,11 @@ class CredentialTag(NamedTuple):
 Tag = RecordTag | ListTag | CredentialTag
 
 
-class RecordKey(NamedTuple):
-    """The key of a record: the credential that it was read with (`Principal.credential`), and its reference."""
+class RecordKey(msgspec.Struct, frozen=True, gc=False):
+    """The key of a record: the credential that it was read with (`Principal.credential`), and its reference.
+
+    A msgspec struct, because one is made for each lookup: a named tuple is created by Python code.
+    """
 
     credential: str
     ref: Ref

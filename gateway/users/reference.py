@@ -17,12 +17,13 @@ import msgspec
 
 from gateway.calls import current_calls
 from gateway.errors import Origin, SourceTimeout
-from gateway.freshness import ANY_FRESHNESS, Forward, StaleReason, current_freshness
+from gateway.freshness import Forward, StaleReason, current_freshness
 from gateway.kit.source_titles import titled
 from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
 from gateway.principal import ANYONE, Principal
 from gateway.users.batch_calls import BatchCalls
+from gateway.users.fresh_records import FreshRecords
 from gateway.users.hits import Hits
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
@@ -77,7 +78,7 @@ class _Queue:
 
 
 class ReferenceData:
-    """Looks up records and keeps them in `records`; with a lifetime of 0, each operation calls alone."""
+    """Looks up records and keeps them in `records`; with a lifetime of 0, none: each operation calls alone."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class ReferenceData:
         self._sources = sources
         self._records = KeptRecords() if records is None else records
         self._lifetimes = lifetimes or Lifetimes()
-        self._keeps = self._lifetimes.reference > 0
+        self.keeps = self._lifetimes.reference > 0
         self._observe = observe
         self._hits = Hits(self._records)
         self._stale = StaleRecords(self._records, self._lifetimes)
@@ -104,7 +105,16 @@ class ReferenceData:
 
         The caller checks the scope: no scope is needed here.
         """
-        return self._find(ref, needs, principal) if self._keeps else None
+        return self._find(ref, needs, principal)
+
+    def fresh(self, kind: Kind, needs: frozenset[str], principal: Principal) -> FreshRecords | None:
+        """Return the records of a kind that one operation may be given within their lifetime; None: none are kept."""
+        if not self.keeps:
+            return None
+        lifetime = self._lifetimes.reference
+        return FreshRecords(
+            self._records, self._hits, self._sources, kind=kind, needs=needs, principal=principal, lifetime=lifetime
+        )
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
@@ -134,7 +144,7 @@ class ReferenceData:
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         report = current_freshness.get()
         only_kept = report is not None and report.wanted.only_if_cached
-        if not self._keeps:
+        if not self.keeps:
             if only_kept:
                 return dict.fromkeys(refs, NotKept(key.source))
             if report is not None:
@@ -186,23 +196,23 @@ class ReferenceData:
             current_calls.reset(before)
 
     def _find(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
+        fresh = self.fresh(ref.kind, needs, principal)
+        return None if fresh is None else fresh.find(ref) or self._find_stale(ref, needs, principal)
+
+    def _find_stale(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
+        """Return a record past its lifetime if the caller accepts it; it is then read again in the background."""
         key = RecordKey(principal.credential(ref.source), ref)
         kept = self._records.find(key)
         if kept is None or not needs <= kept.needs:
             return None
-        report = current_freshness.get()
-        age, lifetime = self._records.clock() - kept.read_at, self._lifetimes.reference
-        if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
-            if not self._stale.accepts(ref.kind, key.credential, kept, lifetime):
-                return None
-            reason = StaleReason.REVALIDATING
-            if report is not None and report.wanted.only_if_cached:
-                reason = StaleReason.ONLY_IF_CACHED
-            else:
-                self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
-            self._report_stale(ref, kept, reason)
-            return (kept.value,)
-        self._hits.fresh(ref.source, self._template(ref), lifetime - age, report)
+        if not self._stale.accepts(ref.kind, key.credential, kept, self._lifetimes.reference):
+            return None
+        report, reason = current_freshness.get(), StaleReason.REVALIDATING
+        if report is not None and report.wanted.only_if_cached:
+            reason = StaleReason.ONLY_IF_CACHED
+        else:
+            self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
+        self._report_stale(ref, kept, reason)
         return (kept.value,)
 
     def _reason(self, key: _BatchKey, ref: Ref) -> tuple[KeptResult, Forward]:
@@ -342,7 +352,7 @@ class ReferenceData:
                 pages += 1
                 for record in page.items:
                     ref = missing.pop(record.source_id, None)
-                    if ref is None and self._keeps:
+                    if ref is None and self.keeps:
                         ref = Ref(key.kind, key.source, record.source_id, key.tenant)
                     if ref is not None:
                         found[ref] = record

@@ -225,7 +225,7 @@ class UserService:
                 readable=readable,
                 principal=principal.identity,
             )
-        if len(page.edges) > _FEW_USERS:
+        if len(page.nodes) > _FEW_USERS:
             await self._long_steps.wait(principal.identity)
         return page
 

@@ -57,9 +57,16 @@ class UserQuery:
 
     def matches(self, user: User) -> bool:
         """Return whether a user that a source returned matches: not every source filters by each part of a query."""
-        if self.email is not None and (user.email or "").casefold() != self.email.casefold():
-            return False
-        return self.include_removed or user.status is not UserStatus.REMOVED
+        return bool(self.matching((user,)))
+
+    def matching(self, users: Sequence[User]) -> list[int]:
+        """Return the indices of the users that match, for a whole list at once."""
+        all_statuses, removed = self.include_removed, UserStatus.REMOVED
+        indices = [index for index, user in enumerate(users) if all_statuses or user.status is not removed]
+        if self.email is None:
+            return indices
+        email = self.email.casefold()
+        return [index for index in indices if (users[index].email or "").casefold() == email]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class UserServicer:
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
         call.report_missing(page.unavailable)
         filler = Filler(loaders)
-        users = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "users")
+        users = await filler.fill(page.nodes, read_plan.lookups, "users")
         return users_pb2.ListUsersResponse(
             users=[self._messages.of(user, read_plan.only) for user in users],
             next_page_token=_next_page_token(page),
@@ -145,7 +145,7 @@ class UserServicer:
         loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
         filler = Filler(loaders)
-        roles = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "roles")
+        roles = await filler.fill(page.nodes, read_plan.lookups, "roles")
         return users_pb2.ListRolesResponse(
             roles=[self._messages.of(role, read_plan.only) for role in roles],
             next_page_token=_next_page_token(page),
@@ -170,7 +170,7 @@ class UserServicer:
             first=first, after=after, search=_given(request, "search"), loaders=loaders
         )
         filler = Filler(loaders)
-        departments = await filler.fill(tuple(edge.node for edge in page.edges), read_plan.lookups, "departments")
+        departments = await filler.fill(page.nodes, read_plan.lookups, "departments")
         return users_pb2.ListDepartmentsResponse(
             departments=[self._messages.of(department, read_plan.only) for department in departments],
             next_page_token=_next_page_token(page),

@@ -105,7 +105,7 @@ class Users:
             page = await method.service.list_users(filter, first=first, after=after, loaders=loaders)
             for source in page.unavailable:
                 method.report.add_failure(source)
-            users = await method.load([edge.node for edge in page.edges], read_plan, loaders)
+            users = await method.load(page.nodes, read_plan, loaders)
             return UserPage(users, page.has_next_page, page.end_cursor, page.unavailable)
 
     def iterate(
@@ -198,7 +198,7 @@ class Users:
             read_plan = read_plan_for("Role", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             page = await method.service.list_roles(first=first, after=after, search=search, loaders=loaders)
-            roles = await method.load([edge.node for edge in page.edges], read_plan, loaders)
+            roles = await method.load(page.nodes, read_plan, loaders)
             return RolePage(roles, page.has_next_page, page.end_cursor)
 
     async def get_department(
@@ -239,7 +239,7 @@ class Users:
             read_plan = read_plan_for("Department", View.FULL, fields)
             loaders = method.loaders(read_plan.plan)
             page = await method.service.list_departments(first=first, after=after, search=search, loaders=loaders)
-            departments = await method.load([edge.node for edge in page.edges], read_plan, loaders)
+            departments = await method.load(page.nodes, read_plan, loaders)
             return DepartmentPage(departments, page.has_next_page, page.end_cursor)
 
     async def create_account_user(

@@ -42,6 +42,16 @@ class DirectoryPage(Generic[T]):
     has_next_page: bool
 
     @property
+    def nodes(self) -> tuple[T, ...]:
+        """The records without their cursors."""
+        return tuple([edge.node for edge in self.edges])
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the page that starts after the first record, None where this page is empty."""
+        return self.edges[0].cursor if self.edges else None
+
+    @property
     def end_cursor(self) -> str | None:
         """The cursor of the next page, None where this page is empty."""
         return self.edges[-1].cursor if self.edges else None

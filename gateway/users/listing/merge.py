@@ -16,7 +16,7 @@ What a client can rely on, for a walk over the pages:
 How each source is found again after changes: `position.py`. How its windows are read: `source_stream.py`.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.position import WalkPosition
 from gateway.users.listing.prefetched import PrefetchedUsers
-from gateway.users.listing.source_stream import SegmentPosition, SourceStream
+from gateway.users.listing.source_stream import SegmentPosition, SourceStream, WalkSegment
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
@@ -43,12 +43,32 @@ _MAX_WINDOW = 1000  # users, the most that any source returns at once; the other
 
 
 @dataclass(frozen=True, slots=True)
-class SourceTurn:
-    """Consecutive users that a merge takes from one source, while the positions in the other sources do not change."""
+class TakenUsers:
+    """Consecutive users that a merge takes from one source, while the positions in the other sources do not change.
+
+    All are in one segment; each has how many of its users are passed with it.
+    """
 
     name: UserSource
+    segment: WalkSegment = field(repr=False)
+    users: Sequence[tuple[User, int]]
     other_positions: SegmentPositions = field(repr=False)
     write_cursor: Callable[[SegmentPositions], str] = field(repr=False, compare=False)
+
+    def edges(self) -> "Iterator[UserEdge]":
+        """Yield the users, each with the position after it."""
+        for user, passed in self.users:
+            yield UserEdge(user, SegmentPosition(self.segment, passed), self)
+
+    def split_last(self, position: SegmentPosition, other_positions: SegmentPositions) -> "list[TakenUsers]":
+        """Return the same users with other positions after the last one."""
+        last = replace(
+            self,
+            segment=position.segment,
+            users=[(self.users[-1][0], position.passed)],
+            other_positions=other_positions,
+        )
+        return [replace(self, users=self.users[:-1]), last] if len(self.users) > 1 else [last]
 
 
 class UserEdge(msgspec.Struct, frozen=True):
@@ -56,7 +76,7 @@ class UserEdge(msgspec.Struct, frozen=True):
 
     node: User
     position: SegmentPosition
-    source_turn: SourceTurn
+    taken: TakenUsers
 
     def __repr__(self) -> str:
         return f"UserEdge({self.node!r})"  # the position holds all users of the segment
@@ -64,23 +84,35 @@ class UserEdge(msgspec.Struct, frozen=True):
     @property
     def cursor(self) -> str:
         """The cursor of the page that starts after this user."""
-        return self.source_turn.write_cursor(self.source_turn.other_positions | {self.source_turn.name: self.position})
+        return self.taken.write_cursor(self.taken.other_positions | {self.taken.name: self.position})
 
 
 @dataclass(frozen=True, slots=True)
 class MergedPage:
     """Users of all sources, newest first, and the sources that are missing.
 
+    `taken` are the same users with their positions.
     `end_cursor` is None only where the list is empty. An empty page has one if a source is missing, or if the users
     that were read do not match the query. `stale` are the reads whose lifetime had ended; a source that failed is in
     `unavailable` also where its users were kept.
     """
 
-    edges: tuple[UserEdge, ...]
+    nodes: tuple[User, ...]
+    taken: tuple[TakenUsers, ...] = field(repr=False)
     has_next_page: bool
     end_cursor: str | None
     unavailable: tuple[Unavailable, ...]
     stale: tuple[StaleRead, ...] = ()
+
+    @property
+    def edges(self) -> tuple[UserEdge, ...]:
+        """The users, each with the position after it. They are created on each access: most operations select none."""
+        return tuple([edge for part in self.taken for edge in part.edges()])
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the page that starts after the first user, None where the page is empty."""
+        return next(self.taken[0].edges()).cursor if self.taken else None
 
 
 class Merge:
@@ -141,17 +173,15 @@ class Merge:
         # A first page reads little more than itself; a client that continues may continue further. Not every source
         # compares whole addresses: the user is then among others, and more windows would be read for the same page.
         is_small = after is None and query.email is None
-        edges = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, write_cursor)
+        parts = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, write_cursor)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
         if not any(stream.responded for stream in streams) and (failed or (not_configured and not streams)):
             raise_most_relevant([*failed.values(), *not_configured.values()])
         # The last user's cursor also skips the users after it that were read and do not match.
         positions = {stream.name: stream.position for stream in streams}
-        for last in edges[-1:]:
-            source_turn = replace(last.source_turn, other_positions=positions)
-            edges[-1] = UserEdge(last.node, positions[last.source_turn.name], source_turn)
+        parts[-1:] = [part for last in parts[-1:] for part in last.split_last(positions[last.name], positions)]
         has_next_page = any(_has_more(stream) for stream in streams)
-        end_cursor = write_cursor(positions) if edges or has_next_page else None
+        end_cursor = write_cursor(positions) if parts or has_next_page else None
         if end_cursor is not None:
             windows = {stream.name: stream.prefetched for stream in streams}
             self._prefetched.store(
@@ -160,7 +190,8 @@ class Merge:
         stale = [page for stream in streams for page in stream.stale]
         unavailable = unavailable_sources(failed | not_configured, stale)
         reads = tuple([page.read for page in stale])
-        return MergedPage(tuple(edges), has_next_page, end_cursor, unavailable, reads)
+        nodes = tuple([user for part in parts for user, _ in part.users])
+        return MergedPage(nodes, tuple(parts), has_next_page, end_cursor, unavailable, reads)
 
     def _select(
         self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]
@@ -182,21 +213,22 @@ class Merge:
 
 async def _take_users(
     streams: Sequence[SourceStream], first: int, limit: int, write_cursor: Callable[[SegmentPositions], str]
-) -> list[UserEdge]:
+) -> list[TakenUsers]:
     """Take the next users of all streams in order, each with the positions after it.
 
     In each round, either the streams that could hold the next user are read at the same time, `limit` users each, or
     the stream with the next user takes as many as rank before the other streams. After the last user, streams are read
     on if no head is left, so that `has_next_page` is true only if there is a next user.
     """
-    edges: list[UserEdge] = []
+    parts: list[TakenUsers] = []
+    missing = first
     while True:
         ready = min((stream for stream in streams if stream.head is not None), key=_rank, default=None)
-        if len(edges) == first and (ready is not None or any(stream.error for stream in streams)):
-            return edges
+        if not missing and (ready is not None or any(stream.error for stream in streams)):
+            return parts
         to_read = [stream for stream in streams if stream.needs_read and (ready is None or stream.rank < ready.rank)]
         if any(stream.read_limit_reached for stream in to_read) or not (to_read or ready):
-            return edges
+            return parts
         if to_read:
             await gather(stream.read(limit) for stream in to_read)
             for stream in to_read:
@@ -205,13 +237,14 @@ async def _take_users(
             limit = _MAX_WINDOW
         elif ready is not None:
             others = [stream for stream in streams if stream is not ready]
-            source_turn = SourceTurn(ready.name, {stream.name: stream.position for stream in others}, write_cursor)
             before = min(
                 (stream.rank for stream in others if stream.head is not None or stream.needs_read), default=None
             )
-            edges += [
-                UserEdge(user, position, source_turn) for user, position in ready.take(first - len(edges), before)
-            ]
+            segment, users = ready.take(missing, before)
+            if users:
+                positions = {stream.name: stream.position for stream in others}
+                parts.append(TakenUsers(ready.name, segment, users, positions, write_cursor))
+                missing -= len(users)
 
 
 def _rank(stream: SourceStream) -> tuple[float, int]:

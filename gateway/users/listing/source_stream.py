@@ -57,7 +57,7 @@ class WalkSegment:
 class SegmentPosition(msgspec.Struct, frozen=True):
     """A walk position in its cheapest form: a segment and how many of its users were passed.
 
-    One is created for each user of a page, so the walk position is computed only when a cursor is written.
+    The walk position is computed only when a cursor is written.
     """
 
     segment: WalkSegment
@@ -167,15 +167,18 @@ class SourceStream:
         self.responded = True
         self._set_segment(prefetched, self.walk_position.read_from)
 
-    def take(self, limit: int, before: Rank | None) -> list[tuple[User, SegmentPosition]]:
-        """Pass and return the next users that rank before `before`, `limit` at most, each with the position after."""
+    def take(self, limit: int, before: Rank | None) -> tuple[WalkSegment, list[tuple[User, int]]]:
+        """Pass the next users that rank before `before`, `limit` at most.
+
+        Returns:
+            Their segment, and each user with how many of the segment's users are passed with it.
+        """
         taken = self._matching[self._taken : self._taken + limit]
         if before is not None:
             taken = list(takewhile(lambda pair: (-instant_of(pair[0]), self._order) < before, taken))
         if taken:
             self._advance(self._taken + len(taken), taken[-1][1])
-        segment = self._segment
-        return [(user, SegmentPosition(segment, passed)) for user, passed in taken]
+        return self._segment, taken
 
     async def read(self, limit: int) -> None:
         """Read one window; an error of the source is stored in `error`."""
@@ -219,9 +222,9 @@ class SourceStream:
             WalkPosition(read_from, self.walk_position.anchor), prefetched.window, prefetched.exact
         )
         self._read_at = prefetched.read_at
-        users, matches = prefetched.window.items, self._query.matches
+        users = prefetched.window.items
         # A user that does not match is passed with the matching one before it, at the start of the segment at once.
-        indices = [*(index for index, user in enumerate(users) if matches(user)), len(users)]
+        indices = [*self._query.matching(users), len(users)]
         self._matching = [(users[index], passed) for index, passed in pairwise(indices)]
         self._advance(0, indices[0])
 

@@ -293,7 +293,7 @@ async def test_an_expired_position(first_page: int) -> None:
     walk_position = last.position.walk_position
     assert walk_position.read_from is not None
     position = SegmentPosition(WalkSegment(replace(walk_position, read_from="expired")), 0)
-    expired = UserEdge(last.node, position, last.source_turn)
+    expired = UserEdge(last.node, position, last.taken)
     second = await world.page(50, expired.cursor)
     assert names(first, second) == world.expected()
 

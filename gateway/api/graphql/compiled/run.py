@@ -1,7 +1,9 @@
 """Executes a program for one request: resolves the root fields, then fetches missing records, level by level.
 
-Generated code never waits. Where a record is missing it leaves null, and adds the record to the batch of its kind
-(`Run.request_lookup`). After that the run handles one *level* after the other, until nothing is missing. For each it
+Generated code never waits. A record that is kept and within its lifetime is completed at once, by the fast path of the
+loaders (`Loaders.try_load`). Where a record is missing, the code leaves null, and adds the record to the batch of its
+kind (`Run.request_lookup`). After that the run handles one *level* after the other, until nothing is missing. For each
+it
 
 1. takes all batches, and all values that graphql-core still awaits;
 2. starts all lookups, and waits until each of them has succeeded or failed;
@@ -64,6 +66,7 @@ class Run:
         self._pending: list[Pending] = []
         self.reusable: list[dict[int, Any]] = [{} for _ in program.reused_slots]
         self._kept_alive: list[Any] = []
+        self._found: dict[int, tuple[Any, tuple[Any] | None]] = {}  # by id: a record, and what is kept of it
         self._executor: CoreExecutor[Any] | None = None
         self._slow_path_uses = 0
 
@@ -132,12 +135,18 @@ class Run:
 
     def request_lookup(
         self, lookup: Lookup, complete: Completion, record: Any, result: dict[str, Any], *indices: int
-    ) -> None:
-        """Add a record to the batch of its kind. Returns null, which is in the result until the record is there."""
+    ) -> Any:
+        """Return the value from a record that is kept, else null, until the record has been looked up in a batch."""
+        found = self._found.get(id(record))
+        if found is None:
+            found = self._found[id(record)] = (record, self._loaders.try_load(lookup.kind, record))
+        if (kept := found[1]) is not None:
+            return self._complete(lookup.slot, complete, lookup.value_from(kept[0]), indices)
         batch = self._batches.get(lookup.kind)
         if batch is None:
             batch = self._batches[lookup.kind] = LookupBatch(lookup.kind)
         batch.add(record, (lookup, complete, result, indices))
+        return None
 
     def complete_reusable(self, number: int, complete: Completion, record: Any, *indices: int) -> Any:
         """Complete a record, and keep the result for this level unless the slow path was used."""

@@ -35,7 +35,7 @@ class PageConnection:
 
     @property
     def nodes(self) -> Any:
-        return [edge.node for edge in self.page.edges]
+        return self.page.nodes
 
     @property
     def unavailable(self) -> Any:
@@ -43,11 +43,10 @@ class PageConnection:
 
     @property
     def page_info(self) -> PageInfoObject:
-        edges = self.page.edges
         return PageInfoObject(
             has_next_page=self.page.has_next_page,
             has_previous_page=self.has_previous_page,
-            start_cursor=edges[0].cursor if edges else None,
+            start_cursor=self.page.start_cursor,
             end_cursor=self.page.end_cursor,
         )
 

@@ -20,8 +20,10 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.telemetry.report import RequestReport
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.listing.cursor import Cursors
 from gateway.users.planning import plan
+from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
 
@@ -73,18 +75,21 @@ class Case:
     on_error: ErrorBehavior = ErrorBehavior.PROPAGATE
     possible: list[Answer] = field(default_factory=list)
 
-    async def difference(self, compile_operation: Compile, *, competing: bool = False) -> str | None:
+    async def difference(
+        self, compile_operation: Compile, *, competing: bool = False, kept: bool = False
+    ) -> str | None:
         """Return how the answer of compiled code differs; None if it does not.
 
-        With `competing`, a null may have been propagated by another one of several errors: which error was first
-        depends on what happened to be awaited, and the specification leaves it open (GraphQL, 6.4.4).
+        With `kept`, the records that it looks up are kept since an earlier execution of the same operation. With
+        `competing`, a null may have been propagated by another one of several errors: which error was first depends on
+        what happened to be awaited, and the specification leaves it open (GraphQL, 6.4.4).
         """
         compiled = compile_operation(SCHEMA, self.document, self.operation)
         if not hasattr(compiled, "execute"):
             return f"not compiled: {compiled}"
         for number, (variables, expected) in enumerate(zip(self.generated.variables, self.expected, strict=True)):
             actual = await answer_of(
-                compiled, self.document, self.operation, variables, self.sources, on_error=self.on_error
+                compiled, self.document, self.operation, variables, self.sources, on_error=self.on_error, kept=kept
             )
             if self.on_error is ErrorBehavior.HALT and any(error.path for error in expected.errors):
                 found = _halted_difference(expected, actual, self.possible[number])
@@ -146,9 +151,22 @@ async def answer_of(
     sources: FakeSources,
     *,
     on_error: ErrorBehavior = ErrorBehavior.PROPAGATE,
+    kept: bool = False,
 ) -> Answer:
-    """Return the answer of compiled code, with the sources in their initial state."""
-    return await _answer(compiled.execute, document, operation, variables, sources.fresh(), on_error=on_error)
+    """Return the answer of compiled code, with the sources in their initial state.
+
+    With `kept`, it is that of a second execution, for which the records that the first one looked up are kept.
+    """
+    fresh = sources.fresh()
+    reference = ReferenceData(Sources(fresh.sources), lifetimes=Lifetimes(reference=600)) if kept else None
+    found = await _answer(
+        compiled.execute, document, operation, variables, fresh, on_error=on_error, reference=reference
+    )
+    if kept:
+        found = await _answer(
+            compiled.execute, document, operation, variables, fresh, on_error=on_error, reference=reference
+        )
+    return found
 
 
 def parse_operation(text: str) -> tuple[DocumentNode, OperationDefinitionNode]:
@@ -167,8 +185,10 @@ async def _answer(
     sources: FakeSources,
     *,
     on_error: ErrorBehavior,
+    reference: ReferenceData | None = None,
 ) -> Answer:
-    service = UserService(Sources(sources.sources), cursors=Cursors(_SECRET, new_walk=lambda: "walk"))
+    cursors = Cursors(_SECRET, new_walk=lambda: "walk")
+    service = UserService(Sources(sources.sources), reference=reference, cursors=cursors)
     planned = plan(selection_of(document, operation, variables), operation.operation.value.title())
     context = Context.of(Incoming(service, RequestReport(request_id="request")), planned, 2, on_error)
     execution = execute(context, variables)

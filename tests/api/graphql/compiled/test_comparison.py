@@ -13,7 +13,7 @@ import pytest
 from api.graphql.compiled.comparison import SCHEMA, answer_of, case_in, case_of, parse_operation
 from api.graphql.compiled.documents import GeneratedDocument, generate
 from api.graphql.compiled.records import fake_sources
-from graphql import validate
+from graphql import OperationType, validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import queries
@@ -53,6 +53,16 @@ async def test_equal_answers_of_the_other_error_behaviors(on_error: ErrorBehavio
         case = await case_of(seed, on_error)
         difference = case and await case.difference(compile_operation)
         assert not difference, f"seed {seed}: {difference}"
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_equal_answers_with_kept_records() -> None:
+    """A query whose records are kept has the same answer: they are completed at once, and not level by level."""
+    for seed in range(_FIRST_SEED, _FIRST_SEED + _DOCUMENTS // 10):
+        case = await case_of(seed)
+        if case is not None and case.operation.operation is OperationType.QUERY:
+            difference = await case.difference(compile_operation, kept=True)
+            assert not difference, f"seed {seed}: {difference}"
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited", "ignore::pytest.PytestUnraisableExceptionWarning")

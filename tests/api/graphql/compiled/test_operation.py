@@ -10,9 +10,20 @@ from api.graphql.compiled.records import FakeDirectory, FakeSource, FakeSources
 from graphql import OperationDefinitionNode, parse, validate
 
 from gateway.api.graphql.compiled import Compiled, Uncovered, compile_operation
+from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
+from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.selections import selection_of
 from gateway.errors import SourceUnavailable
+from gateway.freshness import FreshnessReport, current_freshness
+from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind
+from gateway.users.lifetimes import Lifetimes
 from gateway.users.model import Department, Location, OwnerType, Role, RoleOwner, User, UserSource
+from gateway.users.planning import plan
+from gateway.users.reference import ReferenceData
+from gateway.users.service import UserService
+from gateway.users.source import Sources
 
 ACCOUNT = UserSource.ACCOUNT
 ROLES = {
@@ -101,6 +112,30 @@ async def test_one_batch_a_level() -> None:
     assert sorted(user["department"]["location"]["name"] for user in found.data["users"]["nodes"]) == sorted(
         f"At {n % 7}" for n in range(50)
     )
+
+
+async def test_kept_records_are_not_awaited() -> None:
+    """Records that are kept are completed at once: without calls, and each counts as one hit."""
+    sources = account()
+    reference = ReferenceData(Sources(sources.sources), lifetimes=Lifetimes(reference=600))
+    text = "{ users { nodes { role { permissions owner { type } } department { location { name } } } } }"
+    document, operation = parse_operation(text)
+    compiled = compile_operation(SCHEMA, document, operation)
+    assert isinstance(compiled, Compiled)
+    planned = plan(selection_of(document, operation, {}))
+    service = UserService(Sources(sources.sources), reference=reference)
+    answers, reports = [], []
+    for _ in range(2):
+        context = Context.of(Incoming(service, RequestReport()), planned, 2, ErrorBehavior.PROPAGATE)
+        report = FreshnessReport()
+        before = current_freshness.set(report)
+        answers.append((await compiled.execute(context, {})).data)
+        current_freshness.reset(before)
+        reports.append((report.hits, report.misses))
+    assert answers[0] == answers[1]
+    assert reports == [(0, 17), (17, 0)]
+    directories = sources.sources[0].directories
+    assert [directories[kind].calls for kind in (Kind.ROLE, Kind.DEPARTMENT)] == [1, 1]
 
 
 async def test_an_error_below_a_null_is_reported_at_the_other_positions() -> None:
