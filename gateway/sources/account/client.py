@@ -11,7 +11,7 @@ from gateway.sources.account import wire
 from gateway.sources.account.directories import account_directories
 from gateway.sources.account.errors import account_error
 from gateway.sources.account.include import MAX_LIMIT, include_query
-from gateway.sources.account.listing import AccountListing, AnyListing, RecordMemo, next_position
+from gateway.sources.account.listing import AnyListing
 from gateway.sources.account.polling import AccountChanges
 from gateway.sources.account.probes import account_probes
 from gateway.sources.account.versions import APRIL, AccountVersion, version_of_server
@@ -27,8 +27,6 @@ from gateway.users.source import Directory, UserQuery, Window
 
 __all__ = ["AccountSource"]
 
-_USER = JsonDecoder(wire.AccountWireUser)
-_USER_LIST = JsonDecoder(AccountListing[wire.AccountWireUser])
 _ANY_LIST = JsonDecoder(AnyListing)
 _USERS_PATH = "/v1/identity/account-users"
 _USER_PATH = "/v1/identity/account-users/{id}"
@@ -75,7 +73,7 @@ class AccountSource:
         version = self._version or APRIL  # which takes a part of what the others take, and gets the profile anyhow
         include = _include_needed(needs, version.get_includes)
         found = await self._api.find(_USER_PATH, {"id": ref.source_id}, raw_query=include)
-        return decode_response(_USER, *found).record() if found else None
+        return decode_response(wire.USER_DECODER, *found) if found else None
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
         # There is no filter by e-mail address: `q` finds it, and longer ones that contain it
@@ -87,10 +85,7 @@ class AccountSource:
             params.append(version.removed)
         include = _include_needed(needs | {"profile"} if query.email else needs, version.list_includes)
         exchange = await self._api.call("GET", _USERS_PATH, query=params, raw_query=include)
-        listing = decode_response(_USER_LIST, *exchange)
-        to_record = RecordMemo().to_record
-        users = tuple([user.record(to_record) for user in listing.data or ()])
-        return Window(users, next_position(listing.page_info))
+        return decode_response(wire.USER_LIST_DECODER, *exchange)
 
     def create_user(self, change: CreateAccountUser, key: str) -> Coroutine[Any, Any, model.User]:
         return self._write("POST", _USERS_PATH, {}, change, key)
@@ -130,7 +125,7 @@ class AccountSource:
         body = orjson.dumps(change.given(), default=version.encode)
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
-        user = decode_response(_USER, *exchange).record()
+        user = decode_response(wire.USER_DECODER, *exchange)
         if _REPLAYED in exchange[1].headers:
             self._replays.append(user)
         return user

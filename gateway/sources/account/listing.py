@@ -14,7 +14,6 @@ __all__ = [
     "AccountListing",
     "AccountPageInfo",
     "AnyListing",
-    "RecordMemo",
     "common_fields",
     "next_position",
     "sent_time",
@@ -104,19 +103,3 @@ def common_fields(wire: Wire, *without: str, **replaced: Any) -> dict[str, Any]:
     for name in ("id", *without):
         del fields[name]
     return fields
-
-
-class RecordMemo:
-    """Makes the records of the objects in one list. An object that repeats, such as the role of users, is made once."""
-
-    def __init__(self) -> None:
-        self._made: dict[str | None, tuple[Any, Any]] = {}
-
-    def to_record(self, wire: Any) -> Any:
-        """Return the record of an optional object."""
-        if wire is None:
-            return None
-        made = self._made.get(wire.id)
-        if made is None or made[0] != wire:
-            made = self._made[wire.id] = (wire, wire.record())
-        return made[1]

@@ -1,16 +1,18 @@
 """Users and roles of the account source as JSON. The same types read all versions of the API."""
 
-from collections.abc import Callable
 from typing import Any
 
+from msgspec import Raw
+
 from gateway.sources.account.departments import AccountWireDepartment
-from gateway.sources.account.listing import to_record
+from gateway.sources.account.listing import AccountListing, next_position, to_record
 from gateway.sources.account.ownership import Owner
-from gateway.sources.http.json import Wire
+from gateway.sources.http.json import FastDecoder, FoundByBytes, JsonDecoder, Times, Wire
 from gateway.users import model
 from gateway.users.model import Timestamp, UserSource
+from gateway.users.source import Window
 
-__all__ = ["AccountWireRole", "AccountWireUser"]
+__all__ = ["USER_DECODER", "USER_LIST_DECODER", "AccountWireRole", "AccountWireUser"]
 
 
 class AccountWireRole(Wire, frozen=True):
@@ -78,32 +80,80 @@ class AccountWireUser(Wire, frozen=True):
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
-    def record(self, to_record: Callable[[Any], Any] = to_record) -> model.User:
-        """Return the user; `to_record` makes the records of role and department."""
-        profile = self.user or _EMPTY_PROFILE
-        return model.User(
-            UserSource.ACCOUNT,
-            self.id,
-            name=self.name if profile.name is None else profile.name,
-            email=self.email if profile.email is None else profile.email,
-            email_verified_at=profile.email_verified_at,
-            username=self.username if profile.username is None else profile.username,
-            image_url=self.image_url if profile.image_url is None else profile.image_url,
-            platform_user=None
-            if profile.id is None
-            else model.PlatformUser(profile.id, profile.created_at, profile.updated_at),
-            status=_STATUS.get(self.status or ""),
-            source_status=self.status,
-            role=to_record(self.role),
-            department=to_record(self.department),
-            last_active_at=self.last_used_at,
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            # The picture is that of the platform user, whose time an older server sends as that of the account user.
-            image_version=profile.updated_at or self.updated_at,
-        )
+    def record(self) -> model.User:
+        return _user(self, to_record(self.role), to_record(self.department))
 
 
+class _FastProfile(_Profile, frozen=True):
+    """The same JSON with the times as text."""
+
+    email_verified_at: str | None = None  # type: ignore[assignment]  # `_TIMES` converts it, here and below
+    created_at: str | None = None  # type: ignore[assignment]
+    updated_at: str | None = None  # type: ignore[assignment]
+
+
+class _FastUser(AccountWireUser, frozen=True):
+    """The same JSON with the times as text, and with the role and the department as bytes."""
+
+    user: _FastProfile | None = None
+    role: Raw = Raw(b"null")  # type: ignore[assignment]  # `_ROLES` finds its record
+    department: Raw = Raw(b"null")  # type: ignore[assignment]  # `_DEPARTMENTS` finds its record
+    last_used_at: str | None = None  # type: ignore[assignment]
+    created_at: str | None = None  # type: ignore[assignment]
+    updated_at: str | None = None  # type: ignore[assignment]
+
+    def record(self) -> model.User:
+        return _user(self, _ROLES[bytes(self.role)], _DEPARTMENTS[bytes(self.department)])
+
+
+def _user(user: AccountWireUser, role: model.Role | None, department: model.Department | None) -> model.User:
+    """Return the record of a user; its times may be text that is not checked yet.
+
+    Raises:
+        ValueError: a text is not a time.
+    """
+    profile = user.user or _EMPTY_PROFILE
+    updated_at = _TIMES[user.updated_at]
+    # These are checked, too, where there is no platform user.
+    profile_created_at, profile_updated_at = _TIMES[profile.created_at], _TIMES[profile.updated_at]
+    return model.User(
+        UserSource.ACCOUNT,
+        user.id,
+        name=user.name if profile.name is None else profile.name,
+        email=user.email if profile.email is None else profile.email,
+        email_verified_at=_TIMES[profile.email_verified_at],
+        username=user.username if profile.username is None else profile.username,
+        image_url=user.image_url if profile.image_url is None else profile.image_url,
+        platform_user=None
+        if profile.id is None
+        else model.PlatformUser(profile.id, profile_created_at, profile_updated_at),
+        status=_STATUS.get(user.status or ""),
+        source_status=user.status,
+        role=role,
+        department=department,
+        last_active_at=_TIMES[user.last_used_at],
+        created_at=_TIMES[user.created_at],
+        updated_at=updated_at,
+        # The picture is that of the platform user, whose time an older server sends as that of the account user.
+        image_version=profile_updated_at or updated_at,
+    )
+
+
+def _window(listing: AccountListing[Any]) -> Window:
+    return Window(tuple([user.record() for user in listing.data or ()]), next_position(listing.page_info))
+
+
+USER_DECODER = FastDecoder(_FastUser, _FastUser.record, AccountWireUser, AccountWireUser.record)
+"""Decodes one user as a record."""
+
+USER_LIST_DECODER = FastDecoder(AccountListing[_FastUser], _window, AccountListing[AccountWireUser], _window)
+"""Decodes a list of users as a window of records."""
+
+_ROLE = JsonDecoder[AccountWireRole | None](AccountWireRole | None)  # type: ignore[arg-type]  # a union is no type
+_DEPARTMENT = JsonDecoder[AccountWireDepartment | None](AccountWireDepartment | None)  # type: ignore[arg-type]  # as above
+_ROLES = FoundByBytes[model.Role | None](lambda body: to_record(_ROLE.decode(body)))
+_DEPARTMENTS = FoundByBytes[model.Department | None](lambda body: to_record(_DEPARTMENT.decode(body)))
+_TIMES = Times()
 _EMPTY_PROFILE = _Profile()
 _TYPES = {kind.value: kind for kind in model.RoleType}  # once: iterating over an enum takes longer than making a role
 _STATUS = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -15,7 +15,11 @@ from gateway.users.model import Timestamp
 
 __all__ = [
     "CamelWire",
+    "Decoder",
+    "FastDecoder",
+    "FoundByBytes",
     "JsonDecoder",
+    "Times",
     "Wire",
     "decode_change_response",
     "decode_response",
@@ -23,7 +27,13 @@ __all__ = [
     "undocumented_json",
 ]
 
+F = TypeVar("F")
 T = TypeVar("T")
+M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
+_MAX_KNOWN = 4_096  # objects or times
+_MAX_KNOWN_BYTES = 1_024  # of an object
+_MAX_KNOWN_TIME = 64  # characters: RFC 3339 allows any number of fractional digits
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
@@ -61,6 +71,78 @@ class JsonDecoder(Generic[T]):
         return msgspec.convert(value, self._type, strict=False, dec_hook=_decode_custom)
 
 
+class FastDecoder(Generic[F, T, M]):
+    """Decodes JSON to a record by a type that is cheaper than the documented one.
+
+    What the cheaper type or its conversion refuses is decoded by the documented type, whose error counts: it names the
+    first wrong value of the whole body. So the cheaper type has to refuse whatever the documented one refuses.
+    """
+
+    def __init__(
+        self,
+        cheaper: type[F],
+        from_cheaper: Callable[[F], M],
+        documented: type[T],
+        from_documented: Callable[[T], M],
+    ) -> None:
+        self._cheaper = JsonDecoder(cheaper)
+        self._from_cheaper = from_cheaper
+        self._documented = JsonDecoder(documented)
+        self._from_documented = from_documented
+
+    def decode(self, body: bytes) -> M:
+        """Decode a complete body.
+
+        Raises:
+            ValueError: as `JsonDecoder.decode`.
+        """
+        try:
+            return self._from_cheaper(self._cheaper.decode(body))
+        except ValueError:
+            return self._from_documented(self._documented.decode(body))
+
+
+class FoundByBytes(dict[bytes, M]):
+    """Finds the records of JSON objects that many records have in common by their bytes: equal bytes, equal record.
+
+    A record that is not known is made. Only small objects are known, and all are forgotten once there are too many.
+    """
+
+    def __init__(self, to_record: Callable[[bytes], M]) -> None:
+        super().__init__()
+        self._to_record = to_record
+
+    def __missing__(self, body: bytes) -> M:
+        record = self._to_record(body)
+        if len(body) <= _MAX_KNOWN_BYTES:
+            if len(self) >= _MAX_KNOWN:
+                self.clear()
+            self[body] = record
+        return record
+
+
+class Times(dict[str | None, Timestamp | None]):
+    """Converts times that were decoded as text, and None to None: the times that occur again are known.
+
+    Raises:
+        ValueError: the text is not a time.
+    """
+
+    def __missing__(self, text: str | None) -> Timestamp | None:
+        time = None if text is None else _timestamp(Timestamp, text)
+        if text is None or len(text) <= _MAX_KNOWN_TIME:
+            if len(self) >= _MAX_KNOWN:
+                self.clear()
+            self[text] = time
+        return time
+
+
+class Decoder(Protocol[M_co]):
+    """Decodes the complete body of a response; raises ValueError if it is not as documented."""
+
+    def decode(self, body: bytes) -> M_co: ...
+
+
 def undocumented_json(value: Any) -> Any:
     """Return JSON of undocumented form, with integers beyond 64 bits, which few clients can parse, as strings."""
     if isinstance(value, dict):
@@ -70,7 +152,7 @@ def undocumented_json(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER else value
 
 
-def decode_response(decoder: JsonDecoder[T], request: Request, response: Response) -> T:
+def decode_response(decoder: Decoder[T], request: Request, response: Response) -> T:
     """Decode the body of a response.
 
     Raises:

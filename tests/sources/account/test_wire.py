@@ -1,18 +1,19 @@
+import re
 from typing import Any
 
 import orjson
 import pytest
 
 from gateway.errors import SourceInvalidResponse
-from gateway.sources.account.client import _USER
 from gateway.sources.account.departments import (
     AccountWireDepartment,
     AccountWireLocation,
     AccountWireProductionStep,
 )
-from gateway.sources.account.wire import AccountWireRole
+from gateway.sources.account.listing import AccountListing
+from gateway.sources.account.wire import USER_DECODER, USER_LIST_DECODER, AccountWireRole, AccountWireUser
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import JsonDecoder, decode_response
+from gateway.sources.http.json import FoundByBytes, JsonDecoder, Times, decode_response
 from gateway.users import model
 from gateway.users.model import OwnerType, RoleOwner, RoleType, UserSource, UserStatus
 
@@ -81,8 +82,16 @@ CURRENT = COMMON | {"user": {"id": "us_1", "email_verified_at": TIME["created_at
 PREVIEW_1 = COMMON | PERSON
 
 
+DOCUMENTED = JsonDecoder(AccountWireUser)
+DOCUMENTED_LIST = JsonDecoder(AccountListing[AccountWireUser])
+
+
 def user(document: dict[str, Any]) -> model.User:
-    return _USER.convert(document).record()
+    """Return the user, decoded alone and in a list, by the fast and by the documented type."""
+    found = USER_DECODER.decode(orjson.dumps(document))
+    assert found == DOCUMENTED.convert(document).record()
+    assert USER_LIST_DECODER.decode(orjson.dumps({"data": [document, document]})).items == (found, found)
+    return found
 
 
 def test_both_profiles() -> None:
@@ -223,7 +232,77 @@ def test_wrong_types(variants: Any) -> None:
             continue
         response = Response(200, {}, orjson.dumps(variant))
         with pytest.raises(SourceInvalidResponse):
-            print(path, decode_response(_USER, Request("account", "GET", "u", "/x"), response))  # noqa: T201 - shown if it fails
+            print(path, decode_response(USER_DECODER, Request("account", "GET", "u", "/x"), response))  # noqa: T201 - shown if it fails
+        listing = orjson.dumps({"data": [CURRENT, variant, {"id": 5}]})
+        for fast, documented, body in (
+            (USER_DECODER, DOCUMENTED, response.body),
+            (USER_LIST_DECODER, DOCUMENTED_LIST, listing),
+        ):
+            with pytest.raises(ValueError, match=r"\$") as expected:
+                documented.decode(body)
+            with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+                fast.decode(body)
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    [
+        {"user": {"created_at": "yesterday"}},
+        {"user": {"updated_at": 5}},
+        {"last_used_at": ""},
+        {"role": "Admin"},
+        {"role": []},
+        {"department": {"id": "dp_1", "location": {"id": 5}}},
+    ],
+)
+def test_errors_of_the_documented_form(alteration: Any) -> None:
+    """What is wrong in a role, a department or a time that is not used is reported by its path in the whole body."""
+    body = orjson.dumps(CURRENT | alteration)
+    with pytest.raises(ValueError, match=r"\$\.") as expected:
+        DOCUMENTED.decode(body)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        USER_DECODER.decode(body)
+
+
+def test_broken_text_in_a_role() -> None:
+    """A role whose text is no UTF-8, or that is nested too deeply, makes the response invalid."""
+    for broken in (b'{"name": "\xff"}', b'{"owner": ' + b'{"a": ' * 5000 + b"1" + b"}" * 5001):
+        with pytest.raises(ValueError, match=r"utf|UTF|deeply"):
+            USER_DECODER.decode(b'{"id": "acus_1", "role": ' + broken + b"}")
+
+
+def test_records_found_by_their_bytes() -> None:
+    """Equal bytes give one record, other bytes another one; not many are remembered, and no large ones."""
+    made: list[bytes] = []
+
+    def to_record(body: bytes) -> bytes:
+        made.append(body)
+        return body
+
+    records, large = FoundByBytes(to_record), b"x" * 2000
+    assert [records[b"a"], records[b"a"], records[b"b"], records[large], records[large]] == [
+        b"a",
+        b"a",
+        b"b",
+        large,
+        large,
+    ]
+    assert made == [b"a", b"b", large, large]
+    for number in range(10_000):
+        assert records[str(number).encode()] == str(number).encode()
+    assert len(records) < 5_000
+    first, second = (user(COMMON | {"role": {"id": "r", "name": name}}).role for name in ("A", "B"))
+    assert (first.name, second.name) == ("A", "B")
+
+
+def test_known_times_are_bounded() -> None:
+    """Not many times are remembered, and none with more digits than a clock has."""
+    times, long = Times(), f"2026-05-10T00:00:00.{'1' * 5000}Z"
+    assert times[long] == long
+    for number in range(10_000):
+        assert times[f"2026-05-10T00:00:00.{number}"] == f"2026-05-10T00:00:00.{number}Z"
+    assert len(times) < 5_000
+    assert long not in times
 
 
 @pytest.mark.parametrize(
@@ -315,4 +394,4 @@ def test_bare_department() -> None:
 def test_user_without_id() -> None:
     """A user without an id is invalid."""
     with pytest.raises(ValueError, match="id"):
-        _USER.convert({"name": "Ada"})
+        user({"name": "Ada"})
