@@ -17,11 +17,11 @@ _ESCAPED = re.compile(r"\\(?:([0-3][0-7]{2})|(.))")
 class Connection(msgspec.Struct, frozen=True, eq=False):
     """What a client sent with a request, a WebSocket or a gRPC call, before anything is executed for it.
 
-    `surface` is `http` (GraphQL with all its streams, and pictures), `websocket` or `grpc`. `headers` are the header
-    fields, or the metadata that are text, by their names in any case; their names are listed in lower case. Those of a
-    WebSocket are the fields of its handshake, and the credentials in the payload of `connection_init`, which is in
-    `payload`, too. `peer` is the address that the connection comes from, without the port: that of a proxy in front, if
-    there is one; empty where it is not known.
+    `surface` is `http` (GraphQL with all its streams, Connect, and pictures), `websocket` or `grpc`. `headers` are the
+    header fields, or the metadata that are text, by their names in any case; their names are listed in lower case.
+    Those of a WebSocket are the fields of its handshake, and the credentials in the payload of `connection_init`, which
+    is in `payload`, too. `peer` is the address that the connection comes from, without the port: that of a proxy in
+    front, if there is one; empty where it is not known.
 
     `request` is what the web server has: the scope of an ASGI application, `aiohttp.web.Request`, the context of
     grpcio, or None. With it the embedding program reads what its middleware has added, for example a session.
