@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["Load", "LoadError", "generate_load", "post", "send_request"]
+__all__ = ["Connection", "Load", "LoadError", "generate_load", "open_connection", "post", "send_request"]
 
 _TIMEOUT = 60.0  # seconds, for the slowest response
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -90,19 +90,25 @@ def send_request(port: int, request: bytes) -> bytes:
         LoadError: no response, or not 200.
         OSError: the connection was refused.
     """
-    connection = _Connection(socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT))
+    with open_connection(port) as connection:
+        return connection.exchange(request)
+
+
+@contextmanager
+def open_connection(port: int) -> Iterator["Connection"]:
+    """Yield a connection, which is closed at the end of the block.
+
+    Raises:
+        OSError: the connection was refused.
+    """
+    connection = Connection(socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT))
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection.socket:
-        connection.send(request)
-        while not connection.receive():
-            pass
-    if connection.status != b"200":
-        raise LoadError(f"{bytes(connection.received[:600])!r}")
-    body = bytes(connection.received[connection.body_start :])
-    return body if connection.length is not None else _join_chunks(body)
+        yield connection
 
 
 @dataclass(slots=True)
-class _Connection:
+class Connection:
     """A connection with at most one pending request."""
 
     socket: socket.socket
@@ -117,6 +123,20 @@ class _Connection:
         self.length = None
         self.sent_at = time.perf_counter()
         self.socket.send(request)
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send a request, and return the body of its response.
+
+        Raises:
+            LoadError: no response, or not 200.
+        """
+        self.send(request)
+        while not self.receive():
+            pass
+        if self.status != b"200":
+            raise LoadError(f"{bytes(self.received[:600])!r}")
+        body = bytes(self.received[self.body_start :])
+        return body if self.length is not None else _join_chunks(body)
 
     def receive(self) -> bool:
         """Read the available bytes; return whether the response is complete."""
@@ -152,15 +172,14 @@ class _Connection:
 
 
 @contextmanager
-def _open_connections(port: int, connections: int) -> Iterator[tuple[select.epoll, dict[int, _Connection]]]:
+def _open_connections(port: int, connections: int) -> Iterator[tuple[select.epoll, dict[int, Connection]]]:
     with ExitStack() as stack:
         epoll = stack.enter_context(select.epoll())
-        by_descriptor: dict[int, _Connection] = {}
+        by_descriptor: dict[int, Connection] = {}
         for _ in range(connections):
-            opened = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT))
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            epoll.register(opened.fileno(), select.EPOLLIN)
-            by_descriptor[opened.fileno()] = _Connection(opened)
+            connection = stack.enter_context(open_connection(port))
+            epoll.register(connection.socket.fileno(), select.EPOLLIN)
+            by_descriptor[connection.socket.fileno()] = connection
         yield epoll, by_descriptor
 
 

@@ -12,7 +12,7 @@ import orjson
 from benchmarks.operations import user_id
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SandboxOptions, SandboxServer
 
-__all__ = ["CREDENTIALS", "REFERENCE_COUNT", "SourceResponses", "record"]
+__all__ = ["CREDENTIALS", "REFERENCE_COUNT", "SourceResponses", "list_envelope", "record"]
 
 CREDENTIALS = {
     "Authorization": f"Bearer {ACCOUNT_TOKEN}",
@@ -36,9 +36,9 @@ class SourceResponses:
     def write(self, folder: Path, sizes: Iterable[int]) -> None:
         """Write one file for each response: lists of users by limit, roles and departments by id and as lists."""
         for size in sizes:
-            _write(folder / "users" / str(size), _list_envelope(self.users[:size], has_more=size < len(self.users)))
+            _write(folder / "users" / str(size), list_envelope(self.users[:size], has_more=size < len(self.users)))
         for name, records in (("roles", self.roles), ("departments", self.departments)):
-            _write(folder / name / "all", _list_envelope(records, has_more=False))
+            _write(folder / name / "all", list_envelope(records, has_more=False))
             for item in records:
                 _write(folder / name / item["id"], item)
 
@@ -83,7 +83,7 @@ def _with_id(records: list[dict[str, Any]], n: int, id_format: str) -> dict[str,
     return records[n % len(records)] | {"id": id_format.format(n)}
 
 
-def _list_envelope(records: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+def list_envelope(records: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     url = "/v1/identity/account-users?cursor=WyJuIiwxXQ.dp1mz2hV_wNjeu7wSlycFF1v&limit=50" if has_more else None
     info = {"next_page_url": url, "previous_page_url": None, "has_next_page": has_more, "has_prev_page": False}
     return {"object": "list", "page_info": info, "data": records}

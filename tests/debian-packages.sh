@@ -1,9 +1,9 @@
 #!/bin/sh
 # What the tests need of Debian, installed when it is missing: a real browser for GraphiQL, a real Redis, a real
-# Prometheus with promtool, and jq for the commands of docs/operations.md.
+# Prometheus with promtool, jq for the commands of docs/operations.md, and valgrind to count instructions.
 set -eu
 missing=
-for program in chromium redis-server prometheus jq; do # a package has the name of its program
+for program in chromium redis-server prometheus jq valgrind; do # a package has the name of its program
   command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -z "$missing" ] && exit 0

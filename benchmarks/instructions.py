@@ -1,0 +1,204 @@
+"""Counts the instructions that the gateway executes for a request: repeatable where CPU time is not.
+
+`python -m benchmarks.instructions` runs the gateway under callgrind (valgrind), with lean HTTP on both sides, and sends
+the requests of each operation one after the other. The source is in this process and has constant responses. The counts
+are those of the process of the gateway in user mode: the kernel's are not in them.
+
+The expected counts are in `instructions.json`, by build of the interpreter. `tests/benchmarks/test_instructions.py`
+fails when one has grown by more than 3 %; `--write` writes the counts of the present code.
+"""
+
+import argparse
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from benchmarks.constant_source import run_constant_source
+from benchmarks.counted_gateway import Counted, Entry, callgrind, run_counted_gateway, total
+from benchmarks.load import LoadError
+from benchmarks.operations import UPDATE, USER, USERS, Operation, user_id
+from benchmarks.processes import FailedStartError
+from benchmarks.source_responses import record
+from benchmarks.table import table
+from gateway.users.enums import UserSource
+from gateway.users.ids import Kind, Ref, encode
+
+__all__ = [
+    "EXPECTATIONS",
+    "LIMIT",
+    "OPERATIONS",
+    "expected",
+    "function_entries",
+    "grown",
+    "interpreter",
+    "measure",
+    "unavailable",
+]
+
+EXPECTATIONS = Path(__file__).parent / "instructions.json"
+LIMIT = 1.03
+"""The largest accepted ratio of a count to its expectation."""
+_NODE = Operation(
+    "node",
+    "node(id)",
+    "query Node($id: ID!) { node(id: $id) { id ... on User { sourceId name email status } } }",
+    lambda n: {"id": encode(Ref(Kind.USER, UserSource.ACCOUNT, user_id(n)))},
+)
+OPERATIONS = (
+    Counted("user", "user(id)", USER, 300),
+    Counted("users", "users(50), lookups kept", USERS, 40),
+    Counted("update", "updateAccountUser", UPDATE, 200),
+    Counted("node", "node(id)", _NODE, 100),
+    Counted("kept", "user(id), kept", USER, 300, kept=True, calls=0),
+)
+
+
+def unavailable() -> str | None:
+    """Return the reason why instructions cannot be counted here; None if they can."""
+    missing = [program for program in ("valgrind", "vgdb", "taskset") if shutil.which(program) is None]
+    return f"{', '.join(missing)} is missing. Install valgrind and util-linux." if missing else None
+
+
+def interpreter() -> str:
+    """Return what the counts depend on besides the code: the build of the interpreter, the C library, the machine."""
+    compiler = re.sub(r"[^\w. ]", "", platform.python_compiler()).strip()
+    optimized = "PGO" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "no PGO"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return ", ".join((python, compiler, optimized, " ".join(platform.libc_ver()), platform.machine()))
+
+
+def expected() -> Mapping[str, int] | None:
+    """Return the expected counts for this interpreter, by operation; None if there are none."""
+    by_interpreter: Mapping[str, Mapping[str, int]] = orjson.loads(EXPECTATIONS.read_bytes())
+    return by_interpreter.get(interpreter())
+
+
+def grown(counts: Mapping[str, int], expectations: Mapping[str, int]) -> list[str]:
+    """Return a text for each operation that takes more instructions than expected."""
+    titles = {each.name: each.title for each in OPERATIONS}
+    return [
+        f"{titles[name]}: {count:,} instructions a request instead of {expectations[name]:,}"
+        for name, count in counts.items()
+        if name in expectations and count > expectations[name] * LIMIT
+    ]
+
+
+def measure(
+    selected: Sequence[Counted] = OPERATIONS, checkout: Path | None = None, dumps: Path | None = None
+) -> dict[str, int]:
+    """Return the instructions of one request, by operation.
+
+    Args:
+        selected: The operations.
+        checkout: A folder whose `gateway` is run, for example of another commit; None runs the one of this program.
+        dumps: A folder for the dumps of callgrind, by name of the operation.
+
+    Raises:
+        FailedStartError: the gateway did not start.
+        LoadError: a response was wrong, or took another number of source calls.
+    """
+    counts: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="instructions-") as name, run_constant_source(record(51)) as source:
+        folder = Path(name)
+        for kept in (False, True):
+            operations = [each for each in selected if each.kept is kept]
+            if operations:
+                with run_counted_gateway(
+                    source, folder, kept=kept, checkout=checkout, prefix=callgrind(folder)
+                ) as running:
+                    running.warm_up(operations)
+                    running.control("instrumentation", "on")
+                    for each in operations:
+                        dump = running.dump(each)
+                        counts[each.name] = round(total(dump.read_text()) / each.requests)
+                        if dumps is not None:
+                            shutil.copy(dump, dumps / each.name)
+    return counts
+
+
+def function_entries(selected: Sequence[Counted], checkout: Path | None = None) -> dict[str, list[Entry]]:
+    """Return the entries into functions by one request, by operation; arguments as of `measure`."""
+    found: dict[str, list[Entry]] = {}
+    with tempfile.TemporaryDirectory(prefix="instructions-") as name, run_constant_source(record(51)) as source:
+        folder = Path(name)
+        for kept in (False, True):
+            operations = [each for each in selected if each.kept is kept]
+            if operations:
+                file = folder / f"entries-{kept}.json"
+                with run_counted_gateway(source, folder, kept=kept, checkout=checkout, entries=file) as running:
+                    running.warm_up(operations)
+                    for each in operations:
+                        found[each.name] = running.entries(each, file)
+    return found
+
+
+def main() -> int:
+    """Print the counts, or write them as the expected ones."""
+    options = _options()
+    if reason := unavailable():
+        sys.stderr.write(f"{reason}\n")
+        return 1
+    selected = [each for each in OPERATIONS if not options.only or each.name in options.only]
+    try:
+        if options.functions:
+            _print_entries(function_entries(selected, options.compare))
+            return 0
+        if options.dumps:
+            options.dumps.mkdir(parents=True, exist_ok=True)
+        counts = measure(selected, dumps=options.dumps)
+        other = measure(selected, options.compare) if options.compare else (expected() or {})
+    except (FailedStartError, LoadError, subprocess.SubprocessError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    rows = []
+    for each in selected:
+        count, compared = counts[each.name], other.get(each.name)
+        rows.append(
+            [each.title, f"{count:,}", *([f"{compared:,}", f"{count / compared:.3f}"] if compared else ["", ""])]
+        )
+    head = ["instructions a request", "here", str(options.compare or "expected"), "ratio"]
+    sys.stdout.write(f"{interpreter()}\n\n{table(head, rows)}\n")
+    if options.write:
+        _write(counts)
+    return 0
+
+
+def _write(counts: Mapping[str, int]) -> None:
+    by_interpreter = orjson.loads(EXPECTATIONS.read_bytes()) if EXPECTATIONS.exists() else {}
+    by_interpreter[interpreter()] = by_interpreter.get(interpreter(), {}) | counts
+    EXPECTATIONS.write_bytes(orjson.dumps(by_interpreter, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _print_entries(found: Mapping[str, Sequence[Entry]]) -> None:
+    for operation, rows in found.items():
+        python = sum(count for module, _, _, count in rows if module != "C")
+        in_c = sum(count for module, _, _, count in rows if module == "C")
+        sys.stdout.write(f"\n{operation}: {python} entries into Python functions, {in_c} calls of C functions\n")
+        for module, line, name, count in rows:
+            sys.stdout.write(f"{count:5} {name}" + ("\n" if module == "C" else f"  {module}:{line}\n"))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks.instructions", description=__doc__)
+    names = [each.name for each in OPERATIONS]
+    parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAME,…", help=", ".join(names))
+    parser.add_argument("--compare", type=Path, metavar="FOLDER", help="count also another checkout of the repository")
+    parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="keep the dumps, for callgrind_annotate")
+    parser.add_argument("--functions", action="store_true", help="list the entries into functions instead")
+    parser.add_argument("--write", action="store_true", help="write the counts as the expected ones")
+    options = parser.parse_args()
+    if unknown := set(options.only or ()) - set(names):
+        parser.error(f"unknown operation: {', '.join(sorted(unknown))}. Use some of {', '.join(names)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
