@@ -18,9 +18,13 @@ from gateway.api.graphql.graphiql.build import find_node
 
 ROOT = Path(__file__).parents[1]
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
-SERVER = (
-    "GATEWAY_HTTP_SERVER"  # the only setting that tests take from the environment: all of them can use either server
-)
+SERVER = "GATEWAY_HTTP_SERVER"
+FAST_PATH = "GATEWAY_FAST_PATH"
+FROM_ENVIRONMENT = frozenset({SERVER, FAST_PATH})
+"""The only settings that tests take from the environment, since the result of each is the same."""
+
+if "TEST_FAST_PATH" in os.environ:
+    os.environ[FAST_PATH] = os.environ["TEST_FAST_PATH"]
 _READY_TIMEOUT = 20.0  # seconds: a process that is not ready by then hangs
 
 
@@ -44,7 +48,9 @@ class Running:
 @contextmanager
 def command(*arguments: str, last: str, **environment: str) -> Iterator[Running]:
     """Run `gateway …` until the block ends; it is ready when it has printed a line that contains `last`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == SERVER}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name in FROM_ENVIRONMENT
+    }
     process = subprocess.Popen(
         [GATEWAY, *arguments],
         env=clean | environment,

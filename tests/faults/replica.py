@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from conftest import FAST_PATH
 from faults.stand_in import FIELDS
 
 __all__ = ["WEBHOOK_TOKEN", "Replica", "environment_of"]
@@ -29,7 +30,9 @@ class Replica:
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == FAST_PATH
+        }
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 _GATEWAY,

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, TCPConnector
+from conftest import FAST_PATH
 from faults.callers import Caller, Tally
 from faults.conftest import FaultyWorld
 from faults.test_replicas import environment_of
@@ -92,7 +93,7 @@ class Child:
 @asynccontextmanager
 async def child(**environment: str) -> AsyncIterator[Child]:
     """Run `measured.py` until the block ends."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == FAST_PATH}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(Path(__file__).with_name("measured.py")),

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 from aiohttp import ClientSession
-from conftest import GATEWAY, ROOT, Running
+from conftest import FAST_PATH, GATEWAY, ROOT, Running
 
 from usergateway.v1 import users_pb2
 
@@ -106,7 +106,9 @@ def run_to_end(*arguments: str, **environment: str) -> tuple[int, str]:
 
 
 def _clean(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")} | dict(environment)
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_") or name == FAST_PATH
+    } | dict(environment)
 
 
 @dataclass(frozen=True, slots=True)
