@@ -86,7 +86,8 @@ class MetricsObserver:
     def call_finished(self, request: Request, status: str, seconds: float) -> None:
         """Record the duration of one attempt of a call: its status is an HTTP status or the code of an error."""
         self.history.call(request.source, status, seconds)
-        self._calls(request.source, request.method, request.template, url_origin(request.url), status)(seconds)
+        server = request.base_url or url_origin(request.url)
+        self._calls(request.source, request.method, request.template, server, status)(seconds)
 
     def loop_lag(self, seconds: float) -> None:
         """Record how late the event loop was."""
@@ -171,8 +172,8 @@ class MetricsObserver:
 
 def _call_series(metrics: Metrics, *combination: *tuple[str, str, str, str, str]) -> Callable[[float], None]:
     """Return what observes the duration of calls: to a source, with a method, a template, an origin and a status."""
-    source, method, template, origin, status = combination
-    address, port = server_address(origin)
+    source, method, template, server, status = combination
+    address, port = server_address(server)
     if not status.isdecimal():
         code, error = "", status
     else:

@@ -147,7 +147,8 @@ class History:
     def call(self, source: str, status: str, seconds: float) -> None:
         """Count an attempt of a call, by its HTTP status or the code of its error."""
         if status != CANCELLED:  # that is no evidence about the source
-            self.calls_of(source).add(seconds, failed=_is_failed(status))
+            traffic = self._sources.get(source) or self.calls_of(source)
+            traffic.add(seconds, failed=_is_failed(status))
 
     def call_failed(self, source: str, error: GatewayError) -> None:
         """Keep the cause of a call that failed, with all its attempts.

@@ -16,6 +16,7 @@ Query = Sequence[tuple[str, str]]
 
 # Most ids and names need no escaping. Checking that takes a tenth of the time of escaping them.
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+_SUCCESS = range(200, 300)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.~\[\]-]*")
 
 
@@ -64,49 +65,57 @@ class Api:
         `raw_query` is appended to the query unchanged, since RQL has its escaping rules. Raises what `to_error`
         returns if the status is outside 2xx.
         """
-        url = self._url(template, path_params or {}, query, raw_query)
-        request = self._request(method, url, template, self._all_headers(headers), body)
-        response = await self._sent(request)
-        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            raise self._failure(request, response, self._to_error(request, response))
-        return request, response
-
-    async def _sent(self, request: Request) -> Response:
-        """Return the response, of whatever status."""
+        request = self._request(
+            method, self._url(template, path_params or {}, query, raw_query), template, headers, body
+        )
         try:
             response = await self._send(request)
         except GatewayError as error:
-            if self._observe is not None:
-                self._observe(request, error)
+            self._report_unsent(request, error)
             raise
         self.clock.observe(response.headers)
-        return response
+        if response.status not in _SUCCESS:
+            raise self._failure(request, response, self._to_error(request, response))
+        return request, response
 
-    def _all_headers(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
-        trace = current_trace.get()
-        if trace is None:
-            return {**self._headers, **headers} if headers else self._headers
-        return {**self._headers, **(headers or {}), **trace.headers}
+    def _report_unsent(self, request: Request, error: GatewayError) -> None:
+        """Report a call that has no response."""
+        if self._observe is not None:
+            self._observe(request, error)
 
     async def find(
         self, template: str, path_params: Mapping[str, str], *, query: Query = (), raw_query: str = ""
     ) -> tuple[Request, Response] | None:
         """Make a GET call for one record; return None if there is no such record, which is no failure."""
-        url = self._url(template, path_params, query, raw_query)
-        request = self._request("GET", url, template, self._all_headers(None), None)
-        response = await self._sent(request)
-        if response.status // 100 != 2:  # noqa: PLR2004 - HTTP's class of success
-            error = self._to_error(request, response)
-            if isinstance(error, NotFound):
+        request = self._request("GET", self._url(template, path_params, query, raw_query), template, None, None)
+        try:
+            response = await self._send(request)
+        except GatewayError as error:
+            self._report_unsent(request, error)
+            raise
+        self.clock.observe(response.headers)
+        if response.status not in _SUCCESS:
+            failure = self._to_error(request, response)
+            if isinstance(failure, NotFound):
                 if self._observe is not None:
                     self._observe(request, None)
                 return None
-            raise self._failure(request, response, error)
+            raise self._failure(request, response, failure)
         return request, response
 
     def _request(
-        self, method: str, url: str, template: str, headers: Mapping[str, str], body: bytes | Multipart | None
+        self,
+        method: str,
+        url: str,
+        template: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | Multipart | None,
     ) -> Request:
+        trace = current_trace.get()
+        if trace is not None:
+            headers = {**self._headers, **(headers or {}), **trace.headers}
+        else:
+            headers = {**self._headers, **headers} if headers else self._headers
         return Request(
             self._source,
             method,
@@ -127,7 +136,13 @@ class Api:
         return error
 
     def _url(self, template: str, path_params: Mapping[str, str], query: Query, raw_query: str) -> str:
-        url = self._base_url + template.format_map({name: _escape(value) for name, value in path_params.items()})
+        if not path_params:
+            url = self._base_url + template
+        elif len(path_params) == 1:
+            [(name, value)] = path_params.items()
+            url = self._base_url + template.replace(f"{{{name}}}", _escape(value))
+        else:
+            url = self._base_url + template.format_map({name: _escape(value) for name, value in path_params.items()})
         if query:
             pairs = "&".join([f"{_escape_name(name)}={_escape(value)}" for name, value in query])
             raw_query = f"{pairs}&{raw_query}" if raw_query else pairs

@@ -97,34 +97,32 @@ class Rate:
         return cls(round(calls), 1.0) if calls >= 1 else cls(1, 1 / calls)
 
 
-class Token:
+class Token(msgspec.Struct, eq=False):
     """The right to one call. It is used once: `mark_sent` immediately before the call is written, then `mark_answered`.
 
     `sent_at` is the time at which the call was written; None until then. `refusals` is how often the source had refused
     a call by then.
     """
 
-    __slots__ = ("_bucket", "probes", "refusals", "sent_at")
-
-    def __init__(self, bucket: "Bucket", *, probes: bool) -> None:
-        self._bucket = bucket
-        self.probes = probes
-        self.sent_at: float | None = None
-        self.refusals = 0
+    bucket: "Bucket"
+    probes: bool
+    sent_at: float | None = None
+    refusals: int = 0
 
     def mark_sent(self) -> None:
         """Start the window of the token: the call is written now."""
         if self.sent_at is None:
-            self._bucket.start_window(self)
+            self.bucket.start_window(self)
 
     def mark_answered(self) -> None:
         """Note that the source has responded, so that it has counted the call by now."""
-        self.mark_sent()
-        self._bucket.fix_window(self)
+        if self.sent_at is None:
+            self.bucket.start_window(self)
+        self.bucket.fix_window(self)
 
     def release(self) -> bool:
         """Give the token back if its call was not written; return whether it was given back."""
-        return self.sent_at is None and self._bucket.give_back(self)
+        return self.sent_at is None and self.bucket.give_back(self)
 
 
 class Bucket:
@@ -148,14 +146,14 @@ class Bucket:
         self._fastest = float("inf")  # seconds of a fast response
         self._paused_until = float("-inf")
         self._refusals = 0  # the number of pauses because of a 429
-        self._refused = False  # the source has not accepted a call since the last one
+        self.is_refused = False  # the source has not accepted a call since the last pause
 
     @property
     def idle(self) -> bool:
         """Whether a new bucket would behave the same."""
         now = self._update()
         used = self._unsent or self._unanswered or self._returning or self._returned
-        return not used and not self._refused and self._paused_until <= now
+        return not used and not self.is_refused and self._paused_until <= now
 
     @property
     def available(self) -> int | None:
@@ -190,11 +188,11 @@ class Bucket:
         now = self._update()
         if now < self._paused_until or (self._rate and self._free() <= 0):
             return None
-        if self._refused:
+        if self.is_refused:
             # This call probes whether the source accepts calls again. The next one may if there is no response.
             self._paused_until = now + self._pause(None)
         self._unsent += 1
-        return Token(self, probes=self._refused)
+        return Token(self, self.is_refused)
 
     def try_take_spare(self) -> Token | None:
         """Take a token if one is left beyond the reserve for calls that somebody waits for; else return None.
@@ -202,7 +200,7 @@ class Bucket:
         The reserve is a quarter of the limit. After a 429, none is left until such a call has been accepted again.
         """
         self._update()
-        if self._refused or (self._rate and self._free() <= self._limit // _RESERVE):
+        if self.is_refused or (self._rate and self._free() <= self._limit // _RESERVE):
             return None
         return self.try_take()
 
@@ -231,14 +229,14 @@ class Bucket:
         """Make a token available again whose call was not written and never will be; return True."""
         token.sent_at = float("-inf")
         self._unsent -= 1
-        if token.probes and self._refused:
+        if token.probes and self.is_refused:
             self._paused_until = self._clock()
         return True
 
     def accept(self, token: Token) -> None:
         """End the pause after a 429, if this call, which the source did not refuse, was written after that 429."""
-        if self._refused and token.refusals == self._refusals:
-            self._refused = False
+        if self.is_refused and token.refusals == self._refusals:
+            self.is_refused = False
             self._paused_until = self._clock()
 
     def refuse(self, token: Token, seconds: float | None) -> None:
@@ -247,7 +245,7 @@ class Bucket:
         A 429 to a call from before an earlier 429 is ignored: it is no evidence that the pause was too short.
         """
         if token.refusals == self._refusals:
-            self._refused = True
+            self.is_refused = True
             self._refusals += 1
             self._paused_until = self._clock() + self._pause(seconds)
 

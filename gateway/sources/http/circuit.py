@@ -116,7 +116,10 @@ class Circuit:
         self, request: Request, result: Response | BaseException, generation: int, *, probe: bool = False
     ) -> None:
         """Count the result of a call that passed in this generation."""
-        failed = self._failed(request, result)
+        if isinstance(result, Response) and result.status < _SERVER_ERROR:
+            failed: bool | None = False
+        else:
+            failed = self._failed(request, result)
         if generation == self._generation:
             self._probing -= probe
             if failed is not None:
@@ -124,10 +127,8 @@ class Circuit:
                 count(request, failed=failed)
 
     def _failed(self, request: Request, result: Response | BaseException) -> bool | None:
-        """Return whether a call failed; None: it is no evidence about the source."""
+        """Return whether a call without a success failed; None: it is no evidence about the source."""
         if isinstance(result, Response):
-            if result.status < _SERVER_ERROR:
-                return False
             self._last_failure = failed_response(request, result)
             return True
         if isinstance(result, OutOfDescriptorsError | NoTimeError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -86,7 +87,7 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def endpoint(self) -> Endpoint:
         """What is called, without ids."""
-        return Endpoint(self.source, self.method, self.template)
+        return _endpoint(self.source, self.method, self.template)
 
     @property
     def address(self) -> str:
@@ -100,6 +101,9 @@ class Request(msgspec.Struct, frozen=True):
     def writes(self) -> bool:
         """Whether the source may change something because of this request."""
         return self.method not in {"GET", "HEAD"}
+
+
+_endpoint = lru_cache(maxsize=512)(Endpoint)  # there is one for each template; making a named tuple takes a call
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -21,39 +21,39 @@ class FairQueue(Generic[T]):
     """Items are taken in rotation by principal, those of one principal in rotation by operation.
 
     The items of one operation are taken in the order in which they were added. So an item waits for one item of each
-    principal and each operation, however many items these have.
+    principal and each operation, however many items these have. `principals` are those with items, in their order.
     """
 
     def __init__(self) -> None:
-        self._principals: OrderedDict[Hashable, _Operations[T]] = OrderedDict()
+        self.principals: OrderedDict[Hashable, _Operations[T]] = OrderedDict()
 
     def __len__(self) -> int:
-        return sum(operations.size for operations in self._principals.values())
+        return sum(operations.size for operations in self.principals.values())
 
     def __bool__(self) -> bool:
-        return bool(self._principals)
+        return bool(self.principals)
 
     def __iter__(self) -> Iterator[T]:
-        for operations in self._principals.values():
+        for operations in self.principals.values():
             for queue in operations.queues.values():
                 yield from queue
 
     def count(self, principal: Hashable, operation: Hashable) -> int:
         """Return the number of items of one operation."""
-        operations = self._principals.get(principal)
+        operations = self.principals.get(principal)
         return 0 if operations is None else len(operations.queues.get(operation, ()))
 
     def add(self, principal: Hashable, operation: Hashable, item: T) -> None:
         """Add an item."""
-        operations = self._principals.get(principal)
+        operations = self.principals.get(principal)
         if operations is None:
-            operations = self._principals[principal] = _Operations()
+            operations = self.principals[principal] = _Operations()
         operations.queues.setdefault(operation, deque()).append(item)
         operations.size += 1
 
     def pop(self) -> T:
         """Take the next item of a queue that is not empty."""
-        principal, operations = next(iter(self._principals.items()))
+        principal, operations = next(iter(self.principals.items()))
         operation, queue = next(iter(operations.queues.items()))
         item = queue.popleft()
         operations.size -= 1
@@ -62,14 +62,14 @@ class FairQueue(Generic[T]):
         else:
             del operations.queues[operation]
         if operations.queues:
-            self._principals.move_to_end(principal)
+            self.principals.move_to_end(principal)
         else:
-            del self._principals[principal]
+            del self.principals[principal]
         return item
 
     def remove(self, principal: Hashable, operation: Hashable, item: T) -> None:
         """Remove an item if it is there."""
-        operations = self._principals.get(principal)
+        operations = self.principals.get(principal)
         queue = None if operations is None else operations.queues.get(operation)
         if operations is None or queue is None or item not in queue:
             return
@@ -78,16 +78,16 @@ class FairQueue(Generic[T]):
         if not queue:
             del operations.queues[operation]
         if not operations.queues:
-            del self._principals[principal]
+            del self.principals[principal]
 
     def ahead(self, principal: Hashable, operation: Hashable) -> int:
         """Return how many items are taken before the next one that is added to this operation."""
-        operations = self._principals.get(principal)
+        operations = self.principals.get(principal)
         before = 0
         if operations is not None:
             sizes = ((name, len(queue)) for name, queue in operations.queues.items())
             before = _ahead(operation, len(operations.queues.get(operation, ())), sizes)
-        return _ahead(principal, before, ((name, other.size) for name, other in self._principals.items()))
+        return _ahead(principal, before, ((name, other.size) for name, other in self.principals.items()))
 
 
 def _ahead(key: Hashable, before: int, sizes: Iterable[tuple[Hashable, int]]) -> int:

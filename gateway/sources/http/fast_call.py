@@ -25,7 +25,7 @@ from gateway.sources.http.handover import Handover, current_dispatch, has_unknow
 from gateway.sources.http.lean.connection import ClientConnection, DeadlinePassedError
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing, TokenQueue
-from gateway.sources.http.retry import Result, Retry, is_success, is_transient
+from gateway.sources.http.retry import SUCCESS, Result, Retry, is_transient
 from gateway.sources.http.single_flight import Flight, SingleFlight
 from gateway.sources.http.timing import Timing, headers_of
 
@@ -148,7 +148,7 @@ class FastCalls:
             self._leave(call, response)
             raise self._deadline.expired(call.limit, request) from None
         self._end_attempt(call, result)
-        if is_success(result):
+        if isinstance(result, Response) and result.status in SUCCESS:
             self._end(call, result)
             return result
         first = [result]
@@ -189,7 +189,7 @@ class FastCalls:
         if not is_read:
             limit.dispatch.mark_written(None)
         token.mark_sent()
-        started = self._timing.now()
+        started = self._timing.clock()
         try:
             response = self._transport.send_on(connected, request, limit.seconds)
         except GatewayError as error:

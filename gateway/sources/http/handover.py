@@ -6,9 +6,9 @@ When a deadline passes, the state distinguishes "nothing was sent" from "the out
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError, Outcome
@@ -22,8 +22,7 @@ __all__ = ["DispatchState", "Handover", "current_dispatch", "has_unknown_outcome
 _SUCCESS = range(200, 300)
 
 
-@dataclass(slots=True)
-class DispatchState:
+class DispatchState(msgspec.Struct, eq=False):
     """The dispatch state of the current call.
 
     `since` is the time of the handover to the transport; None while no attempt is there. `written` is whether the

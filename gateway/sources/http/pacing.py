@@ -246,7 +246,7 @@ class Pacing:
         `settle` has to be called with it after a response, `release` of the queue after any other end of the call.
         """
         queue = self._queue(request)
-        token = queue.try_take()
+        token = None if queue.waiters.principals else queue.bucket.try_take()
         return None if token is None else (queue, token)
 
     def settle(self, queue: TokenQueue, token: Token, response: Response) -> None:
@@ -255,11 +255,11 @@ class Pacing:
         bucket = queue.bucket
         if response.status == _TOO_MANY_REQUESTS:
             bucket.refuse(token, retry_after(response.headers))
-        else:
+        elif bucket.is_refused:
             bucket.accept(token)
         if self._rate is not None:
             bucket.correct(parse_quota(response.headers), token)
-        if queue.waiters:
+        if queue.waiters.principals:
             queue.serve()
 
     async def _wait(self, queue: TokenQueue, request: Request, send: Send) -> Response:
@@ -285,7 +285,7 @@ class Pacing:
         return await self._call(queue, token, request, send)
 
     def _queue(self, request: Request) -> TokenQueue:
-        key = self._key(request)
+        key = request.source if self._key is by_source else self._key(request)
         queue = self._queues.get(key)
         if queue is None:
             if len(self._queues) >= _MAX_QUEUES:

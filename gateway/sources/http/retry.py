@@ -21,7 +21,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import TypeGuard
 
 import orjson
 from msgspec.structs import replace
@@ -37,13 +36,13 @@ from gateway.sources.http.handover import has_unknown_outcome
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 
 __all__ = [
+    "SUCCESS",
     "BudgetSettings",
     "Result",
     "Retry",
     "RetryBudget",
     "RetrySettings",
     "full_jitter",
-    "is_success",
     "is_transient",
     "may_repeat",
 ]
@@ -103,7 +102,7 @@ Result = Response | GatewayError
 _TRANSIENT = frozenset({429, 502, 503, 504})
 # The methods of which the account source does not ignore the key (docs/upstreams/account.md, "Idempotency").
 _WITH_KEY = frozenset({"POST", "PATCH"})
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
 _FAILURES = range(400, 600)
 
 
@@ -119,11 +118,6 @@ class RetrySettings:
     first_wait: float = 0.1
     max_wait: float = 2.0
     min_time: float = 0.1
-
-
-def is_success(result: Result | BaseException) -> TypeGuard[Response]:
-    """Whether it is a response with a status of 2xx."""
-    return isinstance(result, Response) and result.status in _SUCCESS
 
 
 def is_transient(result: Result) -> bool:
@@ -168,6 +162,7 @@ class Retry:
     ) -> None:
         self._settings = settings
         self._budget = budget or RetryBudget()
+        self.count_call = self._budget.count_call  # before the first attempt of a call
         self._backoff = backoff or full_jitter(settings)
         self._sleep = sleep
         self._observe = observe
@@ -176,15 +171,11 @@ class Retry:
         self.count_call()
         return await self.go_on(request, await _attempt(request, send), send)
 
-    def count_call(self) -> None:
-        """Count a call in the budget, before its first attempt."""
-        self._budget.count_call()
-
     async def go_on(self, request: Request, result: Result, send: Send) -> Response:
         """Return the response of a call after its first attempt had this result; `send` makes the others."""
         unknown: Result | None = None
         for attempt in count(1):
-            if is_success(result):
+            if isinstance(result, Response) and result.status in SUCCESS:
                 return result
             if has_unknown_outcome(request, result):
                 unknown = result

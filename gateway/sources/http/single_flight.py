@@ -107,12 +107,7 @@ class SingleFlight:
 
     def begin(self, key: Hashable, deadline: Deadline | None, dispatch: DispatchState | None) -> Flight:
         """Let reads with this key join a call, which its first caller makes until `make` is called."""
-        flight = self._flights[key] = Flight(
-            Deadline(deadline.at, deadline.clock) if deadline else None,
-            dispatch,
-            uses_spare_budget.get(),
-            time.monotonic(),
-        )
+        flight = self._flights[key] = Flight(deadline, dispatch, uses_spare_budget.get(), time.monotonic())
         return flight
 
     async def make(self, key: Hashable, flight: Flight, request: Request, send: Send) -> Response:
@@ -128,6 +123,8 @@ class SingleFlight:
 
     def continue_in_task(self, key: Hashable, flight: Flight, request: Request, send: Send) -> asyncio.Task[None]:
         """Make the call, or what is left of it, for those that wait for it."""
+        if (deadline := flight.deadline) is not None:
+            flight.deadline = Deadline(deadline.at, deadline.clock)  # the first caller keeps its deadline
         flight.task = asyncio.get_running_loop().create_task(self._run(key, flight, request, send))
         return flight.task
 
@@ -146,7 +143,8 @@ class SingleFlight:
 
     def end(self, key: Hashable, flight: Flight, result: Response | GatewayError) -> None:
         """Pass the result of a call on, which its first caller has made itself and gets otherwise."""
-        self._remove(key, flight)
+        if self._flights.get(key) is flight:
+            del self._flights[key]
         if not flight.waiters:
             return
         if isinstance(result, Response):
@@ -259,5 +257,9 @@ async def _pass_on(response: Response, waiters: list[asyncio.Future[Response]]) 
 
 def _extend_deadline(flight: Flight) -> None:
     deadline = current_deadline.get()
-    if flight.deadline is not None and deadline is not None:
+    if flight.deadline is None or deadline is None:
+        return
+    if flight.task is None:  # it is that of the first caller, who keeps it
+        flight.deadline = Deadline(max(flight.deadline.at, deadline.at), deadline.clock)
+    else:
         flight.deadline.extend(deadline)

@@ -21,7 +21,7 @@ AttemptObserver = Callable[[Request, str, float], None]
 
 
 class Timing:
-    """Reports each attempt to `observe`: the request, its status or error code, and its duration in seconds.
+    """Reports each attempt to `observe`: the request, its status or error code, and its duration by `clock` in seconds.
 
     One that was cancelled before it was sent is none. It also records the attempt in the operation's log of calls, if
     there is one. An attempt that is recorded as a span is sent with the trace context of its span.
@@ -29,13 +29,13 @@ class Timing:
 
     def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
         self._observe = observe
-        self._clock = clock
+        self.clock = clock
 
     async def __call__(self, request: Request, send: Send) -> Response:
         attempt = self.begin(request)
         if attempt is not None:
             request = _sent_by(attempt, request)
-        started = self._clock()
+        started = self.clock()
         try:
             response = await send(request)
         except BaseException as error:
@@ -43,10 +43,6 @@ class Timing:
             raise
         self.end(request, attempt, started, response)
         return response
-
-    def now(self) -> float:
-        """Return the time by which attempts are measured."""
-        return self._clock()
 
     def begin(self, request: Request) -> Attempt | None:
         """Record an attempt in the log of the operation; None: it has none."""
@@ -57,7 +53,7 @@ class Timing:
 
     def end(self, request: Request, attempt: Attempt | None, started: float, result: Response | BaseException) -> None:
         """Report an attempt that ended with this response or exception."""
-        seconds = self._clock() - started
+        seconds = self.clock() - started
         if isinstance(result, Response):
             self._observe(request, str(result.status), seconds)
             if attempt is not None:

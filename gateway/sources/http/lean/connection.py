@@ -110,7 +110,8 @@ class ClientConnection(asyncio.Protocol):
             self._wait_for_reading()
         if self._timeout_at < self._timer_at:
             self._set_timer()
-        self._response = response = self._loop.create_future()
+        response: asyncio.Future[Response]
+        self._response = response = asyncio.Future(loop=self._loop)  # what `create_future` of the loop does
         if unsent is not None:
             self._unsent = unsent
             self._write_unsent()

@@ -10,7 +10,8 @@ The transport never sends a request again: repeating a call is a step of the pip
 
 import asyncio
 import ssl
-from typing import NamedTuple
+
+import msgspec
 
 from gateway.kit.timers import loop_clock
 from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors, unreachable_error
@@ -22,7 +23,7 @@ from gateway.sources.http.lean.pool import ConnectionPool
 __all__ = ["LeanTransport"]
 
 
-class Connected(NamedTuple):
+class Connected(msgspec.Struct, frozen=True):
     """A connection for one request, with all that is sent on it, and what that was encoded for."""
 
     connection: ClientConnection
@@ -32,7 +33,8 @@ class Connected(NamedTuple):
 
     def with_headers(self, request: Request) -> "Connected":
         """Return the same for a request with other headers."""
-        return self._replace(message=encode_request(request, self.target, self.base_url)[0])
+        message, _ = encode_request(request, self.target, self.base_url)
+        return Connected(self.connection, message, self.target, self.base_url)
 
 
 class LeanTransport:
