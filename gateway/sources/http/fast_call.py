@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Hashable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.calls import Attempt
 from gateway.errors import GatewayError
@@ -23,9 +24,10 @@ from gateway.sources.http.exchange import Request, Response, Send, Step, pipelin
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.handover import Handover, current_dispatch, has_unknown_outcome
 from gateway.sources.http.lean.connection import ClientConnection, DeadlinePassedError
-from gateway.sources.http.lean.transport import LeanTransport
+from gateway.sources.http.lean.transport import Connected, LeanTransport
 from gateway.sources.http.pacing import Pacing, TokenQueue
 from gateway.sources.http.retry import SUCCESS, Result, Retry, is_transient
+from gateway.sources.http.rotation import CONFIGURED, ERRORS, PresentCredential, Rotation
 from gateway.sources.http.single_flight import Flight, SingleFlight
 from gateway.sources.http.timing import Timing, headers_of
 
@@ -39,9 +41,12 @@ def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timin
 
     With a step that has no form for the fast path it is `pipeline` itself.
     """
-    match steps:
+    rotation = next((step for step in steps if isinstance(step, Rotation)), None)
+    # Between the check and the sending there is no time in which a credential could change.
+    chosen = [step for step in steps if rotation is None or (step is not rotation and step != rotation.renew)]
+    forwarding = chosen.pop(0) if isinstance(chosen[0], Forwarding) else None
+    match chosen:
         case [
-            *outer,
             WithinDeadline() as deadline,
             SingleFlight() as flights,
             Retry() as retry,
@@ -52,21 +57,18 @@ def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timin
             pass
         case _:
             return pipeline(transport, [*steps, timing])
-    forwarding: Forwarding | None = None
-    match outer:
-        case []:
-            pass
-        case [Forwarding() as forwarding]:
-            pass
-        case _:
-            return pipeline(transport, [*steps, timing])
-    attempts = pipeline(transport, [*steps[steps.index(retry) + 1 :], timing])
+
+    def pipeline_from(step: Step) -> Send:
+        return pipeline(transport, [*steps[steps.index(step) :], timing])
+
     return FastCalls(
         transport,
-        pipeline(transport, [*steps, timing]),
-        attempts,
-        forwarding=forwarding,
+        pipeline_from(steps[0]),
+        pipeline_from(flights),
+        pipeline_from(circuit),
+        forwarding=forwarding if isinstance(forwarding, Forwarding) else None,
         deadline=deadline,
+        rotation=rotation,
         flights=flights,
         retry=retry,
         circuit=circuit,
@@ -77,39 +79,45 @@ def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timin
 
 
 class SentCall(msgspec.Struct, eq=False):
-    """A call whose first attempt was sent, and what the steps have to know after its response.
+    """A call with its first attempt, and what the steps have to know after the response.
 
-    `flight` and its `key` are None for a change. `generation` is that of the circuit, `started` a time of `Timing`.
-    `is_under_way` is whether the attempt is.
+    `request` is the `original` one with the `credential` that rotates, if it has one. `flight` and its `key` are None
+    for a change. `generation` is that of the circuit, `started` a time of `Timing`. `is_under_way` is whether the
+    attempt is.
     """
 
+    original: Request
+    credential: PresentCredential | None
     request: Request
     limit: CallLimit
     key: Hashable | None
-    flight: Flight | None
     generation: int
+    connection: ClientConnection
     queue: TokenQueue
     token: Token
-    attempt: Attempt | None
-    started: float
-    connection: ClientConnection
+    flight: Flight | None = None
+    attempt: Attempt | None = None
+    started: float = 0.0
     is_under_way: bool = True
 
 
 class FastCalls:
     """Sends requests through the steps of one source. `by_steps` does the same by the steps alone.
 
-    `attempts` are the steps inside of retry, for a further attempt.
+    `calls` are the steps from single flight on, for a further call with another credential; `attempts` those inside of
+    retry, for a further attempt.
     """
 
     def __init__(
         self,
         transport: LeanTransport,
         by_steps: Send,
+        calls: Send,
         attempts: Send,
         *,
         forwarding: Forwarding | None,
         deadline: WithinDeadline,
+        rotation: Rotation | None,
         flights: SingleFlight,
         retry: Retry,
         circuit: Circuit,
@@ -119,9 +127,11 @@ class FastCalls:
     ) -> None:
         self._transport = transport
         self._by_steps = by_steps
+        self._calls = calls
         self._attempts = attempts
         self._forwarding = forwarding
         self._deadline = deadline
+        self._rotation = rotation
         self._flights = flights
         self._retry = retry
         self._circuit = circuit
@@ -159,6 +169,12 @@ class FastCalls:
         """Send a request if all steps let it pass at once; else return None, and nothing has been done."""
         if request.method not in _METHODS or uses_spare_budget.get():
             return None
+        original, credential = request, None
+        if self._rotation is not None:
+            credential = self._rotation.try_present()
+            if credential is None:
+                return None
+            request = credential.put_in(original)
         is_read = request.method == "GET"
         key = self._flights.try_key(request) if is_read else None
         generation = self._circuit.try_enter()
@@ -168,34 +184,36 @@ class FastCalls:
         connected = self._transport.try_take(request)
         if connected is None:
             return None
-        connection = connected.connection
         taken = self._pacing.try_take(request)
         if taken is None:
-            connection.put_back()
+            connected.connection.put_back()
             return None
-        # All steps let it pass. From here on it is a call.
-        queue, token = taken
-        flight = None if key is None else self._flights.begin(key, limit.deadline, limit.dispatch)
+        call = SentCall(original, credential, request, limit, key, generation, connected.connection, *taken)
+        return call, self._send(call, connected)
+
+    def _send(self, call: SentCall, connected: Connected) -> asyncio.Future[Response]:
+        """Send a request that all steps let pass: from here on it is a call."""
+        request, dispatch = call.request, call.limit.dispatch
+        if call.key is not None:
+            call.flight = self._flights.begin(call.key, call.limit.deadline, dispatch)
         self._retry.count_call()
-        attempt = self._timing.begin(request)
+        call.attempt = attempt = self._timing.begin(request)
         if attempt is not None:
             if attempt.trace is not None:
-                limit.dispatch.trace = attempt.trace
-                connected = connected.with_headers(
-                    msgspec.structs.replace(request, headers=headers_of(attempt, request))
-                )
+                dispatch.trace = attempt.trace
+                connected = connected.with_headers(replace(request, headers=headers_of(attempt, request)))
             attempt.is_written = True
-        self._handover.begin(limit.dispatch)
-        if not is_read:
-            limit.dispatch.mark_written(None)
-        token.mark_sent()
-        started = self._timing.clock()
+        self._handover.begin(dispatch)
+        if call.flight is None:
+            dispatch.mark_written(None)
+        call.token.mark_sent()
+        call.started = self._timing.clock()
         try:
-            response = self._transport.send_on(connected, request, limit.seconds)
+            return self._transport.send_on(connected, request, call.limit.seconds)
         except GatewayError as error:
-            response = asyncio.get_running_loop().create_future()
+            response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
             response.set_exception(error)
-        return SentCall(request, limit, key, flight, generation, queue, token, attempt, started, connection), response
+            return response
 
     def _end_attempt(self, call: SentCall, result: Response | BaseException) -> None:
         """Let the steps inside of retry count the end of the attempt, the innermost first."""
@@ -205,6 +223,8 @@ class FastCalls:
         if call.flight is None and isinstance(result, Response | GatewayError):
             call.limit.dispatch.end(outcome_unknown=has_unknown_outcome(request, result))
         if isinstance(result, Response):
+            if call.credential is not None and call.credential is not CONFIGURED:
+                call.credential.note(result)
             self._pacing.settle(call.queue, call.token, result)
         else:
             call.queue.release(call.token)
@@ -222,6 +242,29 @@ class FastCalls:
 
         It is a list so that it can be emptied, for the sake of the reference cycle.
         """
+        rotation, credential = self._rotation, call.credential
+        if rotation is None or credential is None:
+            return await (self._within(call, first) if is_transient(first[0]) else self._rest(call, first))
+
+        async def finish(_request: Request) -> Response:
+            response = await self._rest(call, first)
+            if response.status < ERRORS:
+                return response
+            return await rotation.finish(call.original, credential, response, self._calls)
+
+        return await self._deadline.within(call.limit, call.original, finish)
+
+    async def _within(self, call: SentCall, first: list[Result]) -> Response:
+        """Return the result of `_rest`, within the deadline."""
+
+        async def rest(_request: Request) -> Response:
+            return await self._rest(call, first)
+
+        return await self._deadline.within(call.limit, call.request, rest)
+
+    async def _rest(self, call: SentCall, first: list[Result]) -> Response:
+        """Make the other attempts, if there are any, and return the result of the call."""
+        key, flight = call.key, call.flight
         if not is_transient(first[0]):
             self._end(call, first[0])
             match first.pop():
@@ -232,19 +275,16 @@ class FastCalls:
                         raise error
                     finally:
                         del error
-        key, flight = call.key, call.flight
 
-        async def rest(request: Request) -> Response:
+        async def attempts(request: Request) -> Response:
             return await self._retry.go_on(request, first.pop(), self._attempts)
 
-        if key is None or flight is None:
-            try:
-                return await self._deadline.within(call.limit, call.request, rest)
-            finally:
-                self._flights.separate()
-        return await self._deadline.within(
-            call.limit, call.request, lambda request: self._flights.make(key, flight, request, rest)
-        )
+        if key is not None and flight is not None:
+            return await self._flights.make(key, flight, call.request, attempts)
+        try:
+            return await attempts(call.request)
+        finally:
+            self._flights.separate()
 
     def _leave(self, call: SentCall, response: asyncio.Future[Response]) -> None:
         """End a call whose caller does not wait for it any more. It goes on, as a task, if others wait for it."""

@@ -19,9 +19,9 @@ from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import has_unknown_outcome
 from gateway.sources.http.redaction import without_credential
 
-__all__ = ["CONFIGURED", "PresentCredential", "Renewable", "Rotation", "TokenFile"]
+__all__ = ["CONFIGURED", "ERRORS", "PresentCredential", "Renewable", "Rotation", "TokenFile"]
 
-_ERRORS = 400
+ERRORS = 400
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +47,10 @@ class PresentCredential:
             return request
         others = {name: value for name, value in present.items() if name.lower() not in self._replaced}
         return replace(request, headers={**others, **self.headers})
+
+    def note(self, response: Response) -> None:
+        """Note whether the source refuses it."""
+        self.is_refused = response.status == HTTPStatus.UNAUTHORIZED
 
 
 CONFIGURED = PresentCredential({})
@@ -85,6 +89,14 @@ class Rotation:
     async def __call__(self, request: Request, send: Send) -> Response:
         credential = self._credentials.present() or await self._credentials.obtain(request)
         response = await send(credential.put_in(request))
+        return response if response.status < ERRORS else await self.finish(request, credential, response, send)
+
+    def try_present(self) -> PresentCredential | None:
+        """Return the present credential; None: it has to be obtained first."""
+        return self._credentials.present()
+
+    async def finish(self, request: Request, credential: PresentCredential, response: Response, send: Send) -> Response:
+        """Return the response to a call that was sent with a credential and got this response of 4xx or 5xx."""
         if response.status == HTTPStatus.UNAUTHORIZED and not has_unknown_outcome(request, response):
             renewed = self._credentials.present()
             if renewed is None or renewed.is_refused:
@@ -93,7 +105,7 @@ class Rotation:
                 credential = renewed
                 repeated = replace(request, kind=CallKind.RETRY, resends=request.resends + 1)
                 response = await send(credential.put_in(repeated))
-        if response.status < _ERRORS:
+        if response.status < ERRORS:
             return response
         response = without_credential(response, credential.headers.values())
         if response.status == HTTPStatus.UNAUTHORIZED and credential.advice:
@@ -106,7 +118,7 @@ class Rotation:
         if credential is None or credential is CONFIGURED:
             return await send(request)
         response = await send(credential.put_in(request))
-        credential.is_refused = response.status == HTTPStatus.UNAUTHORIZED
+        credential.note(response)
         return response
 
 

@@ -23,6 +23,7 @@ from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing
 from gateway.sources.http.retry import BudgetSettings, RetryBudget, RetrySettings
+from gateway.sources.http.rotation import Rotation, TokenFile
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.sources.http.timing import Timing
 from gateway.users.model import UserSource
@@ -130,6 +131,25 @@ async def test_same_as_the_steps(raw: Any, name: str, requested: str) -> None:
         seen.append((outcome, sent, calls.reported))
         await calls.transport.aclose()
     assert seen[0] == seen[1]
+
+
+async def test_a_credential_that_changes(raw: Any) -> None:
+    """A call that is refused is sent again with a new token, and an error says nothing of the token, on both ways."""
+    unauthorized = reply(b"401 No", b'{"error": {"code": "unauthorized", "message": "old is no key."}}')
+    seen = []
+    for fast in (True, False):
+        server = await raw(KEEP, unauthorized, KEEP, KEEP, unauthorized, unauthorized)
+        token = ["old"]
+        rotation = Rotation(TokenFile(lambda current=token: current[0], lambda current=token: current.insert(0, "new")))
+        calls = Calls(server.url, fast=fast, rotation=rotation)
+        current_calls.set(calls.records)
+        assert (await calls.send(calls.request())).status == 200
+        outcomes = [await calls.outcome(calls.request(path=f"/users/{number}")) for number in range(3)]
+        tokens = [re.findall(rb"Bearer (\w+)", head) for head, _ in server.requests]
+        seen.append((outcomes, tokens, calls.reported))
+        await calls.transport.aclose()
+    assert seen[0] == seen[1]
+    assert seen[0][1][:4] == [[b"old"], [b"old"], [b"new"], [b"new"]]
 
 
 class HeldServer:

@@ -20,7 +20,7 @@ from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.encoding import BaseUrl, encode_request, path_of, split_url, target_after
 from gateway.sources.http.lean.pool import ConnectionPool
 
-__all__ = ["LeanTransport"]
+__all__ = ["Connected", "LeanTransport"]
 
 
 class Connected(msgspec.Struct, frozen=True):
