@@ -6,6 +6,7 @@ deadline, so that there is one future to wait for and no task. After the respons
 response. From a transient failure on, the steps go on with the call where they would be.
 
 What each step does is defined in the step: this module only calls it.
+`docs/fast-path.md` describes what is decided where.
 """
 
 import asyncio
