@@ -206,7 +206,7 @@ class ConfiguredSources:
 
         def send(changed: StepSettings, **parts: Any) -> Send:
             chosen = steps(changed, budget=budget, sleep=self._clock.sleep, observe=observe, **parts)
-            if isinstance(transport, LeanTransport) and self._settings.fast_path == "on":
+            if isinstance(transport, LeanTransport) and transport.fast_path and not innermost:
                 return fast_pipeline(transport, chosen, timing)
             return pipeline(transport, [*chosen, timing, *innermost])
 
@@ -255,7 +255,8 @@ class ConfiguredSources:
     def _transport(self, name: UserSource, limits: TransportLimits) -> tuple[Transport, Sequence[Step]]:
         """Open the transport of a source; return it with the steps that only a given one needs."""
         create, given = CLIENTS[self._settings.http_client], self._overrides.transport
-        transport: Transport = create(limits) if given is None else given(name.value, limits)
+        fast_path = self._settings.fast_path == "on"
+        transport: Transport = create(limits, fast_path=fast_path) if given is None else given(name.value, limits)
         self._stack.push_async_callback(transport.aclose)
         return transport, () if given is None else (GivenTransport(),)
 

@@ -14,13 +14,13 @@ __all__ = ["CLIENTS", "Client"]
 Client = Literal["aiohttp", "lean"]
 
 
-def _aiohttp(limits: TransportLimits) -> "AiohttpTransport":
+def _aiohttp(limits: TransportLimits, *, fast_path: bool = True) -> "AiohttpTransport":  # noqa: ARG001 - it has none
     from gateway.sources.http.aiohttp_transport import AiohttpTransport  # noqa: PLC0415 - it takes a sixth of the start
 
     return AiohttpTransport(limits)
 
 
-CLIENTS: "Mapping[Client, Callable[[TransportLimits], AiohttpTransport | LeanTransport]]" = {
+CLIENTS: "Mapping[Client, Callable[..., AiohttpTransport | LeanTransport]]" = {
     "aiohttp": _aiohttp,
     "lean": LeanTransport,
 }

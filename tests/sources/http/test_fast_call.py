@@ -355,3 +355,13 @@ async def test_the_deadline(held: HeldServer) -> None:
         await calls.transport.aclose()
     assert seen[0] == seen[1]
     assert "SourceTimeout" in str(seen[0])
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+async def test_turned_off(raw: Any, *, fast_path: bool) -> None:
+    """Without the fast path, a connection has no reader for responses that arrive whole."""
+    server = await raw(KEEP)
+    transport = LeanTransport(TransportLimits(), fast_path=fast_path)
+    assert (await transport.send(Request("account", "GET", f"{server.url}/users", "/users"))).body == b"{}"
+    assert all((each._whole is not None) is fast_path for pool in transport._pools.values() for each in pool._open)
+    await transport.aclose()

@@ -38,11 +38,12 @@ class ClientConnection(asyncio.Protocol):
         *,
         on_idle: Callable[["ClientConnection"], None],
         on_closed: Callable[["ClientConnection"], None],
+        fast_path: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._time = loop_clock(self._loop)
         self._max_body = limits.response_bytes
-        self._whole = WholeResponseReader()
+        self._whole = WholeResponseReader() if fast_path else None
         self._reader = ResponseReader(limits.response_bytes)
         self._is_partial = False  # the response of this call is read by `_reader`, since it did not arrive whole
         # None where the timeout for the whole attempt is not later: then the time between two reads is not checked.
@@ -165,7 +166,7 @@ class ClientConnection(asyncio.Protocol):
             self.close()  # data without a request
             return
         if not self._is_partial:
-            if request.method != "HEAD":
+            if self._whole is not None and request.method != "HEAD":
                 max_body = self._max_body if request.max_bytes is None else request.max_bytes
                 response = self._whole.read(data, max_body)
                 if response is not None:

@@ -25,9 +25,12 @@ class ConnectionPool:
     that was used last.
     """
 
-    def __init__(self, base_url: BaseUrl, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, base_url: BaseUrl, limits: TransportLimits, tls: ssl.SSLContext | None, *, fast_path: bool
+    ) -> None:
         self.base_url = base_url
         self._limits = limits
+        self._fast_path = fast_path
         self._tls = tls if base_url.secure else None
         self._idle: list[ClientConnection] = []
         self._open: set[ClientConnection] = set()
@@ -96,7 +99,7 @@ class ConnectionPool:
         base_url, loop = self.base_url, asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
-                lambda: ClientConnection(self._limits, on_idle=self._release, on_closed=self._remove),
+                self._new_connection,
                 base_url.host,
                 base_url.port,
                 ssl=self._tls,
@@ -112,6 +115,9 @@ class ConnectionPool:
             raise ConnectionAbortedError
         self._open.add(connection)
         return connection
+
+    def _new_connection(self) -> ClientConnection:
+        return ClientConnection(self._limits, on_idle=self._release, on_closed=self._remove, fast_path=self._fast_path)
 
     def _release(self, connection: ClientConnection) -> None:
         """Give a connection without a call to the first waiter, or keep it idle."""

@@ -40,10 +40,12 @@ class Connected(msgspec.Struct, frozen=True):
 class LeanTransport:
     """Sends the calls of one source. It must be created inside a running event loop.
 
-    `tls` is the context for https; None verifies certificates against the operating system's roots.
+    `tls` is the context for https; None verifies certificates against the operating system's roots. Without
+    `fast_path` all responses are read by the reader that can read every response.
     """
 
-    def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None, fast_path: bool = True) -> None:
+        self.fast_path = fast_path
         self._loop = asyncio.get_running_loop()
         self._time = loop_clock(self._loop)
         self._limits = limits
@@ -120,5 +122,5 @@ class LeanTransport:
                 raise OutOfDescriptorsError(request)
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
-        pool = self._pools[url] = ConnectionPool(base_url, self._limits, self._tls)
+        pool = self._pools[url] = ConnectionPool(base_url, self._limits, self._tls, fast_path=self.fast_path)
         return pool
