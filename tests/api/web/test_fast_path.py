@@ -15,6 +15,7 @@ from gateway.api.web.cors import Cors
 from gateway.api.web.http import FixedHeaders, Route, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.server import LeanServer
+from gateway.api.web.open_connections import ConnectionLimit
 from gateway.api.web.servers import ServerName, serve
 from gateway.api.web.site import Site
 from gateway.telemetry.report import RequestReport
@@ -252,3 +253,24 @@ async def test_a_client_that_does_not_read() -> None:
     finally:
         await server.stop()
     assert len(endpoint.ways) < 30
+
+
+async def test_the_longest_idle_connection(name: ServerName) -> None:
+    """An immediate response makes its connection the one that has been idle for the shortest time."""
+    limit = ConnectionLimit(connections=2, highest_descriptor=1_000_000)
+    server = await serve(name, Endpoint().site(), "127.0.0.1", 0, grace=0.1, limit=limit)
+    try:
+        connections = [await asyncio.open_connection(*server.address) for _ in range(2)]
+        for reader, writer in reversed(connections):
+            writer.write(post("now"))
+            await read(reader)
+        (still, writer), (closed, _) = connections
+        _, third = await asyncio.open_connection(*server.address)
+        async with asyncio.timeout(5):
+            assert await closed.read() == b""
+        writer.write(post("now"))
+        assert b"POST now" in await read(still)
+        for one in (writer, connections[1][1], third):
+            one.close()
+    finally:
+        await server.stop()
