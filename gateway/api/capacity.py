@@ -39,6 +39,28 @@ class Capacity:
         """
         return self._gate.slot(caller) if self._gate is not None else nullcontext()
 
+    def may_enter(self, caller: str) -> bool:
+        """Return whether `try_enter` would take a slot."""
+        return self._gate is None or self._gate.may_enter(caller)
+
+    def try_enter(self, caller: str) -> bool:
+        """Take a slot of the gate if that needs no wait; return whether it was taken."""
+        return self._gate is None or self._gate.try_enter(caller)
+
+    async def enter(self, caller: str) -> None:
+        """Take a slot of the gate, which `leave` releases.
+
+        Raises:
+            Overloaded: the queue is full, or the wait was too long.
+        """
+        if self._gate is not None:
+            await self._gate.enter(caller)
+
+    def leave(self, caller: str) -> None:
+        """Release a slot of the gate."""
+        if self._gate is not None:
+            self._gate.leave(caller)
+
     async def charge(self, caller: str, cost: int) -> Allowance | None:
         """Charge a caller for an operation, and return its allowance; None where there are no allowances.
 

@@ -73,15 +73,24 @@ class Gate:
         """
         return Slot(self, caller)
 
+    def may_enter(self, caller: str) -> bool:
+        """Return whether `try_enter` would take a slot."""
+        return self._inside < self._slots and self._may_enter(caller)
+
+    def try_enter(self, caller: str) -> bool:
+        """Take a slot if that needs no wait; return whether it was taken."""
+        if not self.may_enter(caller):
+            return False
+        self._take(caller)
+        return True
+
     async def enter(self, caller: str) -> None:
         """Take a slot.
 
         Raises:
             Overloaded: the queue is full, or the wait was too long.
         """
-        if self._inside < self._slots and self._may_enter(caller):
-            self._take(caller)
-        else:
+        if not self.try_enter(caller):
             await self._wait(caller)
 
     def leave(self, caller: str) -> None:

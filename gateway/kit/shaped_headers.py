@@ -12,13 +12,17 @@ class ShapedHeaders(Mapping[str, str]):
     `fields` has the names as they arrived; `names` has these by the same names in lower case. The messages of a sender
     nearly always have the same names, so that `names` can be one object for all of them. Values are decoded when they
     are read.
+
+    An object belongs to one head: requests that have the same one have the same method, target and fields. `checked` is
+    what a handler has found out about that head alone, None until then.
     """
 
-    __slots__ = ("_fields", "_names")
+    __slots__ = ("_fields", "_names", "checked")
 
     def __init__(self, fields: Mapping[bytes, bytes], names: Mapping[str, bytes]) -> None:
         self._fields = fields
         self._names = names
+        self.checked: object = None
 
     def __getitem__(self, name: str) -> str:
         return self._fields[self._names[name.lower()]].decode("utf-8", "surrogateescape").rstrip(" \t")

@@ -34,6 +34,8 @@ _CLIENT_NAMES = (
 CLIENT_HEADERS = frozenset(header for pair in _CLIENT_NAMES for header in pair)
 """The headers by which frontends name themselves and their version."""
 
+_REPORTED_HEADERS = CLIENT_HEADERS | {"x-request-id", "traceparent"}
+
 
 class Telemetry:
     """Passes the reports of requests to `sinks`: at once, in the next iteration of the event loop, or under load later.
@@ -63,15 +65,10 @@ class Telemetry:
         """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
         current_gateway.set(self._gateway)  # not reset: the task ends with the request, or begins the next one
         self.active[report.surface] += 1
-        get = headers.get
-        if not report.request_id:
-            report.request_id = request_id(get("x-request-id"))
-        if (trace := TraceContext.of(headers)) is not None:
-            report.trace, report.trace_id = trace, trace.trace_id
-        for name, version in _CLIENT_NAMES:
-            if (client := get(name)) is not None:
-                report.client, report.client_version = _plain(client), _plain(get(version, ""))
-                break
+        if not _REPORTED_HEADERS.isdisjoint(headers):
+            _fill(report, headers)
+        elif not report.request_id:
+            report.request_id = request_id()
         if self.tracing is not None:
             self.tracing.begin(report)
         if report.calls is None and self._sinks:
@@ -206,6 +203,19 @@ class _Reporting:
             report.status = CLIENT_LEFT
         report.status = report.status or _EXECUTED
         self._telemetry.end(report)
+
+
+def _fill(report: RequestReport, headers: Mapping[str, str]) -> None:
+    """Fill in the id, the trace and the client, as far as the headers have them."""
+    get = headers.get
+    if not report.request_id:
+        report.request_id = request_id(get("x-request-id"))
+    if (trace := TraceContext.of(headers)) is not None:
+        report.trace, report.trace_id = trace, trace.trace_id
+    for name, version in _CLIENT_NAMES:
+        if (client := get(name)) is not None:
+            report.client, report.client_version = _plain(client), _plain(get(version, ""))
+            break
 
 
 def _summarize(report: RequestReport) -> None:

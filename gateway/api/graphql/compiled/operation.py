@@ -1,7 +1,7 @@
 """Compiled operations: compile an operation, keep its programs, and execute it."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,7 @@ class Compiled:
         self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
         self._slot_count = 0
+        self._is_mutation = operation.operation is OperationType.MUTATION
 
     @property
     def weight(self) -> int:
@@ -69,25 +70,17 @@ class Compiled:
         values = self._variables.coerce(variables)
         return not isinstance(values, list) and self._key(values) not in self._programs
 
-    async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
-        """Execute the operation with the variables as the client sent them."""
+    def execute(self, context: Context, variables: Mapping[str, Any]) -> Coroutine[Any, Any, Executed]:
+        """Return the execution of the operation with the variables as the client sent them."""
         values = self._variables.coerce(variables)
         if isinstance(values, list):
-            return Executed(None, values)
+            return _refused(values)
         try:
             program = self._program(values)
         except GraphQLError as error:
-            return Executed(None, [error])
+            return _refused([error])
         run = Run(program, partial(self._graphql_core, context, values), context, values)
-        try:
-            mutation = self._operation.operation is OperationType.MUTATION
-            data = await (run.serially() if mutation else run.concurrently())
-        except GraphQLError as error:
-            run.add_error(error)
-            data = None
-        finally:
-            run.close()
-        return Executed(data, run.errors)
+        return run.serially() if self._is_mutation else run.concurrently()
 
     def prepare(self) -> None:
         """Build a program with every field that can be selected, to measure its size.
@@ -107,7 +100,7 @@ class Compiled:
         self._slot_count = whole.slot_count
 
     def _program(self, values: VariableValues) -> Program:
-        key = self._key(values)
+        key = self._key(values) if self._condition_variables else ()
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = build_program(
@@ -136,6 +129,11 @@ class Compiled:
             default_field_resolver,
             hide_suggestions=self._hide_suggestions,
         )
+
+
+async def _refused(errors: list[GraphQLError]) -> Executed:
+    """Return the result of an operation that is not executed."""
+    return Executed(None, errors)
 
 
 def compile_operation(

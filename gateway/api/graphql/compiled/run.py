@@ -22,8 +22,9 @@ because each error needs its path.
 
 from asyncio import Future, TaskGroup, gather
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import iscoroutine
+from types import CoroutineType
 from typing import Any
 
 from graphql import GraphQLError, GraphQLResolveInfo
@@ -37,6 +38,7 @@ from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.program import Completion, Program, RootField
 from gateway.api.graphql.compiled.resolvers import LiteInfo
 from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.prepared import Executed
 from gateway.users.ids import Kind
 from gateway.users.model import Record
 
@@ -83,51 +85,43 @@ class Run:
         """The errors of the execution so far."""
         return self._executor.collected_errors.errors if self._executor else []
 
-    async def concurrently(self) -> dict[str, Any]:
-        """Execute the root fields of a query at the same time, and return the data of the response.
-
-        Raises:
-            GraphQLError: a null was propagated to the root.
-        """
-        calls = []
-        for root in self._program.roots:
-            try:
-                calls.append((root, root.arguments.values(self._variables)))
-            except GraphQLError as error:
-                self.handle_error(error, root.slot)
-        if len(calls) == 1:
-            await self._root(*calls[0])
-        else:
+    async def concurrently(self) -> Executed:
+        """Execute the root fields of a query at the same time."""
+        if len(self._program.roots) == 1:  # without a task
+            return await self.serially()
+        try:
+            calls = list(self._calls())
             try:
                 async with TaskGroup() as tasks:
-                    for root, arguments in calls:
-                        tasks.create_task(self._root(root, arguments))
+                    for call in calls:
+                        tasks.create_task(self._resolve_roots([call]))
             except ExceptionGroup as failed:  # the group cancelled the other tasks: the data of the response is null
                 raise failed.exceptions[0] from None
-        return self._answer
+        except GraphQLError as error:
+            return self._failed(error)
+        finally:
+            self._close()
+        return Executed(self._answer, self.errors)
 
-    async def serially(self) -> dict[str, Any]:
-        """Execute the root fields of a mutation one after the other, and return the data of the response.
+    async def serially(self) -> Executed:
+        """Execute the root fields of a mutation one after the other.
 
         A change is executed, and its result completed, before the next change begins.
-
-        Raises:
-            GraphQLError: a null was propagated to the root.
         """
-        for root in self._program.roots:
-            try:
-                arguments = root.arguments.values(self._variables)
-            except GraphQLError as error:
-                self.handle_error(error, root.slot)
-            else:
-                await self._root(root, arguments)
-        return self._answer
+        try:
+            await self._resolve_roots(self._calls())
+        except GraphQLError as error:
+            return self._failed(error)
+        finally:
+            self._close()
+        return Executed(self._answer, self.errors)
 
-    def add_error(self, error: GraphQLError) -> None:
-        """Add the error that made the data of the response null."""
+    def _failed(self, error: GraphQLError) -> Executed:
+        """Return the result with the error that made the data of the response null."""
         self._core.collected_errors.add(error, None)
+        return Executed(None, self.errors)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Close the coroutines that will not be awaited any more."""
         for pending in self._pending:
             if iscoroutine(pending.awaitable):
@@ -190,18 +184,38 @@ class Run:
         """
         self._core.handle_field_error(error, slot.type, slot.details, slot.path(indices))
 
-    async def _root(self, root: RootField, arguments: dict[str, Any]) -> None:
-        slot = root.slot
-        try:
-            info = LiteInfo(self.context, slot.path(())) if root.direct else self._info(slot, ())
-            value = root.resolve(None, info, **arguments)
-            if is_awaitable(value):
-                value = await value
-            self._answer[slot.key] = self._complete(slot, root.complete, value, ())
-        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
-            self.handle_error(error, slot)
-        while self._batches or self._pending:
-            await self._level()
+    def _calls(self) -> Iterator[tuple[RootField, dict[str, Any]]]:
+        """Yield the root fields with their arguments, but for those whose arguments are wrong.
+
+        Raises:
+            GraphQLError: a null was propagated to the root.
+        """
+        for root in self._program.roots:
+            try:
+                arguments = root.arguments.values(self._variables)
+            except GraphQLError as error:
+                self.handle_error(error, root.slot)
+            else:
+                yield root, arguments
+
+    async def _resolve_roots(self, calls: Iterable[tuple[RootField, dict[str, Any]]]) -> None:
+        """Execute root fields one after the other, each with all that is below it.
+
+        Raises:
+            GraphQLError: a null was propagated to the root.
+        """
+        for root, arguments in calls:
+            slot = root.slot
+            try:
+                info = LiteInfo(self.context, slot.path(())) if root.direct else self._info(slot, ())
+                value = root.resolve(None, info, **arguments)
+                if value.__class__ is CoroutineType or is_awaitable(value):
+                    value = await value
+                self._answer[slot.key] = self._complete(slot, root.complete, value, ())
+            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
+                self.handle_error(error, slot)
+            while self._batches or self._pending:
+                await self._level()
 
     async def _level(self) -> None:
         """Fetch everything that is missing at the same time, and complete it."""

@@ -41,19 +41,43 @@ class Charging:
             return None
         return await self.preparation(request, incoming)
 
+    @property
+    def has_allowances(self) -> bool:
+        """Whether callers are charged. Without allowances, only `cost` does anything."""
+        return self._capacity.has_allowances
+
     async def operation(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> tuple[int, Allowance | None]:
         """Charge for the execution of an operation; return its cost and the caller's allowance.
 
         Raises:
-            RefusedError: also if its variables have too many values, or it costs more than any operation may.
+            RefusedError: also as `cost`.
+        """
+        cost = self.cost(prepared, request)
+        try:
+            return cost, await self._capacity.charge(incoming.caller, cost)
+        except GatewayError as error:
+            raise refused_for(error) from None
+
+    async def execution(
+        self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+    ) -> tuple[int, Allowance | None]:
+        """Do the same, and charge for what has to be compiled before the execution."""
+        cost, allowance = await self.operation(prepared, request, incoming)
+        return cost, await self.compilation(prepared, request, incoming) or allowance
+
+    def cost(self, prepared: Prepared, request: GraphQLRequest) -> int:
+        """Return what the execution of an operation costs.
+
+        Raises:
+            RefusedError: its variables have too many values, or it costs more than any operation may.
         """
         variables = request.variables or {}
         try:
             self._guard.check_variables(prepared.variable_names, variables)
             cost = prepared.price(variables)
             self._guard.check_cost(cost)
-            return cost, await self._capacity.charge(incoming.caller, cost)
         except GatewayError as error:
             raise refused_for(error) from None
+        return cost

@@ -43,7 +43,7 @@ QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTI
 QUERY_OR_MUTATION = frozenset({OperationType.QUERY, OperationType.MUTATION})
 ANY_OPERATION = frozenset(OperationType)
 
-_ERROR_BEHAVIORS = frozenset(ErrorBehavior)
+_ERROR_BEHAVIORS = {behavior.value: behavior for behavior in ErrorBehavior}
 
 
 class FoundOperation(NamedTuple):
@@ -239,34 +239,32 @@ class Executor:
         Raises:
             RefusedError: it costs too much, or there is no slot for it.
         """
-        allowance = None
         requested, calls = self._requested(request, incoming)
-        freshness = _freshness(prepared, request, incoming)
+        allowance = None
         if event is None:
-            cost, allowance = await self.charging.operation(prepared, request, incoming)
-            if allowance is not None:
-                allowance = await self.charging.compilation(prepared, request, incoming) or allowance
+            if self.charging.has_allowances:
+                cost, allowance = await self.charging.execution(prepared, request, incoming)
+            else:
+                cost = self.charging.cost(prepared, request)
             if requested is not None:
                 requested.charged(cost, self.charging.max_cost, allowance)
+        freshness = _freshness(prepared, request, incoming)
+        capacity, identity = self._capacity, incoming.principal.identity
         try:
-            # Outside the slot: the timeout includes the wait for it.
             with incoming.operation(calls, freshness):
-                async with self._capacity.slot(incoming.principal.identity):
+                if not capacity.try_enter(identity):
+                    await capacity.enter(identity)  # the timeout includes the wait
+                try:
                     context = _context(prepared, request, incoming, freshness)
                     try:
-                        execution: Coroutine[Any, Any, Executed | ExecutionResult]
-                        if prepared.compiled is not None and event is None:
-                            execution = prepared.compiled.execute(context, request.variables or {})
-                        else:
-                            execution = self._core.execute(prepared.document, request, context, event)
-                        if context.on_error is ErrorBehavior.HALT:
-                            execution = until_first_error(execution, context)
-                        executed = await execution
+                        executed = await self._execution(prepared, request, context, event)
                     finally:
                         context.loaders.close()
                     if requested is not None:
                         await requested.settle()
                     result = self._result(executed, context, prepared, request)
+                finally:
+                    capacity.leave(identity)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
         if event is None:
@@ -275,6 +273,17 @@ class Executor:
             return result
         extensions = requested.added_to(result.extensions) if requested is not None else result.extensions
         return replace(result, allowance=allowance, extensions=extensions)
+
+    def _execution(
+        self, prepared: Prepared, request: GraphQLRequest, context: Context, event: object
+    ) -> Coroutine[Any, Any, Executed | ExecutionResult]:
+        """Return the execution of an operation by generated code, or by graphql-core."""
+        execution: Coroutine[Any, Any, Executed | ExecutionResult]
+        if prepared.compiled is not None and event is None:
+            execution = prepared.compiled.execute(context, request.variables or {})
+        else:
+            execution = self._core.execute(prepared.document, request, context, event)
+        return until_first_error(execution, context) if context.on_error is ErrorBehavior.HALT else execution
 
     def _requested(
         self, request: GraphQLRequest, incoming: Incoming
@@ -357,7 +366,7 @@ class Executor:
 
 def _context(prepared: Prepared, request: GraphQLRequest, incoming: Incoming, freshness: FreshnessReport) -> Context:
     plan = prepared.plan(request.variables)
-    return Context.of(incoming, plan, prepared.mutations, ErrorBehavior(request.on_error), freshness)
+    return Context.of(incoming, plan, prepared.mutations, _ERROR_BEHAVIORS[request.on_error], freshness)
 
 
 def _freshness(prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:

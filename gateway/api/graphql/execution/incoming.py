@@ -93,12 +93,14 @@ class Incoming(msgspec.Struct, frozen=True):
 class RequestOptions(NamedTuple):
     """What a client states about the operation of a request: its idempotency key, and how many seconds it may take.
 
-    `base_url` is the URL of the gateway as this client reaches it.
+    `base_url` is the URL of the gateway as this client reaches it. `freshness` is what the header of an HTTP request
+    requests: that of a WebSocket's handshake does not count, since browsers send `no-cache` there in any case.
     """
 
     idempotency_key: str | None = None
     max_seconds: float | None = None
     base_url: str = ""
+    freshness: Freshness = ANY_FRESHNESS
 
 
 _NO_OPTIONS = RequestOptions()
@@ -157,7 +159,7 @@ class IncomingFactory:
             self.credentials,
             self.pictures,
             options.base_url,
-            _freshness(connection),
+            options.freshness,
         )
 
     async def create_next(self, incoming: Incoming, report: RequestReport) -> Incoming:
@@ -185,14 +187,3 @@ class IncomingFactory:
             for name, value in fields.items()
             if (name.lower() in self.credentials.headers or name.lower() in CLIENT_HEADERS) and isinstance(value, str)
         }
-
-
-def _freshness(connection: Connection) -> Freshness:
-    """Return what the header of an HTTP request requests.
-
-    That of a WebSocket's handshake does not count: browsers send `no-cache` there in any case.
-    """
-    if connection.surface == "websocket":
-        return ANY_FRESHNESS
-    header = connection.headers.get("cache-control")
-    return Freshness.parse(header) if header else ANY_FRESHNESS

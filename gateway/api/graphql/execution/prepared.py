@@ -1,6 +1,6 @@
 """An operation of a valid document, prepared to be executed any number of times."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -41,8 +41,8 @@ class Executable(Protocol):
     def needs_compiling(self, variables: Mapping[str, Any]) -> bool:
         """Return whether its execution with these variables begins with the compilation of another program."""
 
-    async def execute(self, context: Context, variables: Mapping[str, Any]) -> Executed:
-        """Return the result that graphql-core would give, for variables as the client sent them."""
+    def execute(self, context: Context, variables: Mapping[str, Any]) -> Coroutine[Any, Any, Executed]:
+        """Return the execution, with the result that graphql-core would give, for variables as the client sent them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,16 +67,14 @@ class Prepared:
     sha256: str
     _plan_variables: tuple[str, ...]
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
+    operation_type: OperationType = field(init=False)
     name: str = field(init=False)
     kind: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = "" if self.operation.name is None else self.operation.name.value
-        self.kind = self.operation.operation.value
-
-    @property
-    def operation_type(self) -> OperationType:
-        return self.operation.operation
+        self.operation_type = self.operation.operation
+        self.kind = self.operation_type.value
 
     def declared(self, variables: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return those of the variables that the operation declares; the others have no effect."""
@@ -84,6 +82,8 @@ class Prepared:
 
     def plan(self, variables: Mapping[str, Any] | None) -> Plan:
         """Return the plan for these variables: it depends on those that `@skip` and `@include` name."""
+        if not self._plan_variables and (only := self._plans.get(())) is not None:
+            return only
         values = variables or {}
         key = tuple(value if isinstance(value := values.get(name), bool) else None for name in self._plan_variables)
         found = self._plans.get(key)

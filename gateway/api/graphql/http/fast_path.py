@@ -8,18 +8,19 @@ import msgspec
 from graphql import OperationType
 
 from gateway.api.graphql.execution.executor import Executor, FoundOperation
-from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, RequestOptions
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refused_for
 from gateway.api.graphql.http.accept import Accepted, MediaType, accepted
 from gateway.api.graphql.http.csrf import csrf_refusal
 from gateway.api.graphql.http.options import EndpointOptions
-from gateway.api.graphql.http.parsing import try_read_request
+from gateway.api.graphql.http.parsing import has_json, try_read_json
 from gateway.api.graphql.http.request_options import request_options
 from gateway.api.graphql.http.response import completed, refusal_response, result_response
 from gateway.api.graphql.live.live import Live
 from gateway.api.web.http import WebRequest, WebResponse
 from gateway.errors import GatewayError
+from gateway.kit.shaped_headers import ShapedHeaders
 
 __all__ = ["FastHandling", "FastPath"]
 
@@ -38,26 +39,45 @@ class FastPath:
 
     def try_handle(self, request: WebRequest) -> "FastHandling | None":
         """Return a request that was checked completely; None: the endpoint handles it, and nothing was done yet."""
-        accepts = accepted(request.headers.get("accept", ""))
         try:
-            if not self._is_plain(request, accepts):
-                return None
-            graphql_request = try_read_request(request, self._options.limits)
+            head = self._check_head(request)
+            graphql_request = try_read_json(request.body, self._options.limits) if head.is_plain else None
             found = None if graphql_request is None else self.executor.try_prepare(graphql_request)
-            if graphql_request is None or found is None or not _has_one_part(found.prepared, accepts):
+            if graphql_request is None or found is None or not _has_one_part(found.prepared, head.accepts):
                 return None
-            incoming = self._incoming_factory.try_create(request.connection(), request.report, request_options(request))
+            incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
         except (RefusedError, GatewayError):  # the endpoint finds the same, and responds to it
             return None
-        if incoming is None:
-            return None
-        return FastHandling(self, graphql_request, incoming, found, accepts.single)
+        return None if incoming is None else FastHandling(self, graphql_request, incoming, found, head.accepts.single)
 
-    def _is_plain(self, request: WebRequest, accepts: Accepted) -> bool:
-        """Whether this is no request for a stream, and none that a browser may have sent for a page of another site."""
-        if request.method != "POST" or accepts.nothing or accepts.event_stream or self._reservations.handles(request):
-            return False
-        return not self._options.preflight or csrf_refusal(request, self._options.cors) is None
+    def _check_head(self, request: WebRequest) -> "_Head":
+        """Return what there is to know of the head of a request; most clients send the same one again and again."""
+        headers = request.headers
+        if not isinstance(headers, ShapedHeaders):
+            return self._read_head(request)
+        head = headers.checked
+        if not isinstance(head, _Head) or head.fast_path is not self:
+            head = headers.checked = self._read_head(request)
+        return head
+
+    def _read_head(self, request: WebRequest) -> "_Head":
+        """Check that it is a POST of JSON, no request for a stream, and not sent for a page of another site."""
+        accepts = accepted(request.headers.get("accept", ""))
+        is_plain = request.method == "POST" and not accepts.nothing and not accepts.event_stream and has_json(request)
+        if not is_plain or self._reservations.handles(request):
+            return _Head(self, accepts)
+        if self._options.preflight and csrf_refusal(request, self._options.cors) is not None:
+            return _Head(self, accepts)
+        return _Head(self, accepts, request_options(request), is_plain=True)
+
+
+class _Head(msgspec.Struct, frozen=True, eq=False):
+    """What the fast path of an endpoint has to know of the head of a request. `is_plain`: it may handle the request."""
+
+    fast_path: FastPath
+    accepts: Accepted
+    options: RequestOptions = RequestOptions()
+    is_plain: bool = False
 
 
 class FastHandling(msgspec.Struct, frozen=True, eq=False):

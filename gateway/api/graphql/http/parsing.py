@@ -12,7 +12,7 @@ from gateway.api.graphql.http.strict_json import parse_json
 from gateway.api.graphql.http.uploads import UploadLimits, read_form
 from gateway.api.web.http import Malformed, TooLarge, WebRequest
 
-__all__ = ["LONG_JSON", "RequestLimits", "read_request", "try_read_request"]
+__all__ = ["LONG_JSON", "RequestLimits", "has_json", "read_request", "try_read_json"]
 
 LONG_JSON = 16 * 1024
 """Bytes; to parse more takes a millisecond or more, and for a request of the largest size some 60."""
@@ -30,16 +30,18 @@ class RequestLimits:
     seconds: float = 30.0
 
 
-def try_read_request(request: WebRequest, limits: RequestLimits) -> GraphQLRequest | None:
-    """Return the GraphQL request in a POST of JSON that has arrived, and is parsed in no time; None for any other one.
+def has_json(request: WebRequest) -> bool:
+    """Return whether a request states that its body is JSON in UTF-8."""
+    return request.content_type in _JSON and _is_utf8(request.headers["content-type"])
+
+
+def try_read_json(body: object, limits: RequestLimits) -> GraphQLRequest | None:
+    """Return the GraphQL request in a body of JSON that has arrived, and is parsed in no time; None for any other one.
 
     Raises:
         RefusedError: as `read_request`.
     """
-    body = request.body
-    if body.__class__ is not bytes or len(body) >= LONG_JSON or len(body) > limits.body or request.method != "POST":
-        return None
-    if request.content_type not in _JSON or not _is_utf8(request.headers["content-type"]):
+    if not isinstance(body, bytes) or len(body) >= LONG_JSON or len(body) > limits.body:
         return None
     return from_mapping(parse_json(body, _BODY))
 
@@ -56,7 +58,7 @@ async def read_request(
     """
     if request.method == "GET":
         return from_mapping(_parameters(request.query))
-    if (read := try_read_request(request, limits)) is not None:
+    if has_json(request) and (read := try_read_json(request.body, limits)) is not None:
         return read
     if isinstance(request.body, bytes):
         return await _read_body(request, limits, wait_to_parse)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from gateway.api.graphql.execution.incoming import RequestOptions
 from gateway.api.web.http import WebRequest
+from gateway.freshness import Freshness
 
 __all__ = ["request_options"]
 
@@ -13,7 +14,8 @@ def request_options(request: WebRequest) -> RequestOptions:
     """Return what a request states about its operation."""
     headers = request.headers
     key = headers.get("idempotency-key", "").strip().strip('"')  # the IETF draft quotes it, most clients do not
-    return RequestOptions(key or None, _max_seconds(headers), request.base_url)
+    freshness = Freshness.parse(headers.get("cache-control"))
+    return RequestOptions(key or None, _max_seconds(headers), request.base_url, freshness)
 
 
 def _max_seconds(headers: Mapping[str, str]) -> float | None:

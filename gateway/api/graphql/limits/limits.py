@@ -186,8 +186,8 @@ class Guard:
         Raises:
             BadUserInput: there are too many. No more of them are counted.
         """
-        allowed = self.limits.values
-        if has_more_values((variables.get(name) for name in names), allowed):
+        nested = [value for name in names if isinstance(value := variables.get(name), dict | list)]
+        if nested and has_more_values(nested, allowed := self.limits.values):
             self._handle([Finding(Limit.VALUES, allowed + 1, allowed)])
 
     def check_cost(self, cost: int) -> None:

@@ -240,7 +240,8 @@ class Reservations:
 
 
 def _token(request: WebRequest) -> str | None:
-    return request.headers.get(_TOKEN_HEADER) or _parameter(request, "token")
+    sent = request.headers.get(_TOKEN_HEADER)
+    return sent or (_parameter(request, "token") if request.query else None)
 
 
 def _parameter(request: WebRequest, name: str) -> str | None:

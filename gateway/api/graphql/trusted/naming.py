@@ -22,6 +22,7 @@ class DocumentName:
 
 
 _UNNAMED = DocumentName()
+_NAMES = frozenset({"documentId", "extensions", "doc_id", "id"})
 
 
 def sha256_of(text: str) -> str:
@@ -35,6 +36,8 @@ def name_of(sent: Mapping[str, Any]) -> DocumentName:
     Raises:
         BadUserInput: an id is no string, or Apollo's extension is not a SHA-256 in version 1.
     """
+    if _NAMES.isdisjoint(sent):
+        return _UNNAMED
     if text := _text(sent, "documentId"):
         return DocumentName(text)
     extensions = sent.get("extensions")

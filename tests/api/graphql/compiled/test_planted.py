@@ -70,12 +70,12 @@ _BUGS = {
     "an expansion lacks what is below it": Bug(
         "lookups", "plan.below(self.kind, self.attribute)", "frozenset({self.attribute})"
     ),
-    "mutations run at the same time": Bug("operation", "run.serially() if mutation else", ""),
+    "mutations run at the same time": Bug("operation", "run.serially() if self._is_mutation else", ""),
     "a change is executed twice": Bug(
         "run",
-        "            value = root.resolve(None,",
-        "            await root.resolve(None, self._info(slot, ()), **arguments)\n"
-        "            value = root.resolve(None,",
+        "                value = root.resolve(None,",
+        "                await root.resolve(None, self._info(slot, ()), **arguments)\n"
+        "                value = root.resolve(None,",
     ),
     "the default of a variable is ignored": Bug(
         "arguments", "required or definition.default_value is not None", "required"
