@@ -31,6 +31,12 @@ class Capacity:
         """Whether the cost that callers may spend is limited."""
         return self._rates is not None
 
+    def is_immediate(self, caller: str) -> bool:
+        """Return whether an operation of that caller would now be charged, and get a slot, without waiting."""
+        if self._rates is not None and not self._rates.is_immediate:
+            return False
+        return self._gate is None or self._gate.may_enter(caller)
+
     def slot(self, caller: str) -> AbstractAsyncContextManager[None]:
         """Return the context manager that holds a slot of the gate; an operation of that caller is executed inside it.
 
@@ -38,10 +44,6 @@ class Capacity:
             Overloaded: the queue is full, or the wait was too long.
         """
         return self._gate.slot(caller) if self._gate is not None else nullcontext()
-
-    def may_enter(self, caller: str) -> bool:
-        """Return whether `try_enter` would take a slot."""
-        return self._gate is None or self._gate.may_enter(caller)
 
     def try_enter(self, caller: str) -> bool:
         """Take a slot of the gate if that needs no wait; return whether it was taken."""

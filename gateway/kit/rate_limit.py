@@ -23,7 +23,9 @@ class Allowance:
 
 
 class RateLimit(Protocol):
-    """The allowances of all callers."""
+    """The allowances of all callers. `is_immediate`: `take` never waits."""
+
+    is_immediate: bool
 
     async def take(self, caller: str, cost: int) -> Allowance:
         """Charge a caller, if at least `cost` of its limit remains; a refused charge takes nothing.

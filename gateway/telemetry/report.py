@@ -28,6 +28,7 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/status", "/favicon.ico"
 
 _MAX_CODES = 16  # of one request; there are no more codes in `gateway.errors`
 
+_KINDS = tuple(CallKind)
 _REQUESTS = frozenset({CallKind.CALL, CallKind.BATCHED, CallKind.RETRY, CallKind.HEDGE})
 
 
@@ -143,7 +144,7 @@ def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSumm
         only = records[0]
         return CallSummary({only.endpoint.source: 1}, source_seconds=min(only.duration, duration))
     requests: dict[str, int] = {}
-    counts = dict.fromkeys(CallKind, 0)
+    counts = dict.fromkeys(_KINDS, 0)
     for record in records:
         counts[record.kind] += 1
         if record.kind in _REQUESTS:
@@ -156,7 +157,7 @@ def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSumm
         counts[CallKind.KEPT],
         counts[CallKind.RETRY],
         _union(records, duration),
-        _union(waits, duration),
+        _union(waits, duration) if waits else 0.0,
     )
 
 

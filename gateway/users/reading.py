@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
-from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
+from gateway.freshness import ANY_FRESHNESS, Forward, Freshness, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
 from gateway.users.batches import UserBatches
@@ -112,22 +112,38 @@ class UserReader:
 
         The caller checks the scope.
         """
-        source = ref.source
-        if source not in self._immediate:
+        if ref.source not in self._immediate:
             return None
         report = current_freshness.get()
         if report is not None and report.reads_users_anew:
             return None
-        credential = principal.credential(source)
+        found = self._find_fresh(ref, needs, principal, ANY_FRESHNESS if report is None else report.wanted)
+        if found is None:
+            return None
+        kept, seconds_left = found
+        self._hits.fresh(ref.source, self._sources.named(ref.source).user_template, seconds_left, report)
+        return (kept.value,)
+
+    def has_fresh_user(self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness) -> bool:
+        """Return whether `kept_user` would give a user to a query that wants this. Nothing is counted."""
+        return ref.source in self._immediate and self._find_fresh(ref, needs, principal, wanted) is not None
+
+    @property
+    def gives_at_once(self) -> bool:
+        """Whether there are users that can be given without waiting."""
+        return bool(self._immediate)
+
+    def _find_fresh(
+        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness
+    ) -> tuple[Kept, float] | None:
+        """Return what is kept of a user, and for how many seconds it may still be given; None if it may not."""
+        credential = principal.credential(ref.source)
         kept = self._records.find(RecordKey(credential, ref))
         if kept is None or not needs <= kept.needs:
             return None
         age = self._records.clock() - kept.read_at
-        lifetime = self._user_lifetime(source, credential, kept)
-        if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
-            return None
-        self._hits.fresh(source, self._sources.named(source).user_template, lifetime - age, report)
-        return (kept.value,)
+        lifetime = self._user_lifetime(ref.source, credential, kept)
+        return (kept, lifetime - age) if wanted.accepts(age, lifetime) else None
 
     def keeps(self, source: UserSource) -> bool:
         """Return whether users of a source are kept."""

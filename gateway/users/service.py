@@ -9,6 +9,7 @@ from inspect import isawaitable
 from typing import Any, Self
 
 from gateway.errors import BadUserInput, Rule
+from gateway.freshness import Freshness
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import acting_as
 from gateway.principal import ANYONE, Action, Principal
@@ -131,6 +132,18 @@ class UserService:
     def loaders(self, plan: Plan) -> Loaders:
         """Return the loaders of one operation; do not reuse them for another one."""
         return Loaders(self._reads, self._reference, plan, self._principal)
+
+    @property
+    def gives_at_once(self) -> bool:
+        """Whether there are users that `read` returns without waiting."""
+        return self._reads.gives_at_once
+
+    def has_fresh_user(self, ref: Ref, plan: Plan, wanted: Freshness) -> bool:
+        """Return whether `read` returns this user without waiting, for a query of one user. Nothing is counted."""
+        principal = self._principal
+        return principal.may(Action.READ, ref.source) and self._reads.has_fresh_user(
+            ref, plan.of(Kind.USER), principal, wanted
+        )
 
     def read(self, ref: Ref, *, loaders: Loaders | None = None) -> Any | Awaitable[Any]:
         """Return the record of a reference, None if there is none; an awaitable of it where it has to be waited for.

@@ -17,6 +17,8 @@ __all__ = ["MemoryRateLimit"]
 class MemoryRateLimit:
     """A `RateLimit` in memory. Beyond `max_callers`, the least recently seen caller starts with a full allowance."""
 
+    is_immediate = True
+
     def __init__(self, settings: RateSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock

@@ -38,6 +38,8 @@ class RedisRateLimit:
     Redis again after some seconds.
     """
 
+    is_immediate = False
+
     def __init__(
         self,
         client: Redis,

@@ -70,6 +70,23 @@ class Compiled:
         values = self._variables.coerce(variables)
         return not isinstance(values, list) and self._key(values) not in self._programs
 
+    def user_arguments(self, variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the arguments of `user` if that is the only root field, and no field below it may need a lookup.
+
+        Else, and for variables that are wrong or need another program, return None.
+        """
+        values = self._variables.coerce(variables)
+        program = None if isinstance(values, list) else self._programs.get(self._key(values))
+        if program is None or isinstance(values, list) or len(program.roots) != 1 or program.lookups:
+            return None
+        root = program.roots[0]
+        if self._is_mutation or root.slot.nodes[0].name.value != "user":
+            return None
+        try:
+            return root.arguments.values(values)
+        except GraphQLError:
+            return None
+
     def execute(self, context: Context, variables: Mapping[str, Any]) -> Coroutine[Any, Any, Executed]:
         """Return the execution of the operation with the variables as the client sent them."""
         values = self._variables.coerce(variables)
@@ -100,7 +117,7 @@ class Compiled:
         self._slot_count = whole.slot_count
 
     def _program(self, values: VariableValues) -> Program:
-        key = self._key(values) if self._condition_variables else ()
+        key = self._key(values)
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = build_program(
@@ -113,6 +130,8 @@ class Compiled:
         return program
 
     def _key(self, values: VariableValues) -> tuple[Any, ...]:
+        if not self._condition_variables:
+            return ()
         return tuple(values.coerced.get(name) for name in self._condition_variables)
 
     def _graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:

@@ -123,6 +123,25 @@ class Executor:
             return None
         return FoundOperation(prepared, document)
 
+    def is_immediate(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> bool:
+        """Return whether `answer` would now need no wait: for a user that is kept. Nothing is done or counted."""
+        service = incoming.service
+        if not service.gives_at_once or prepared.compiled is None:
+            return False
+        if request.extensions or request.on_error == ErrorBehavior.HALT:
+            return False
+        variables = request.variables or {}
+        arguments = prepared.compiled.user_arguments(variables)
+        if arguments is None:
+            return False
+        try:
+            user = service.user_ref(arguments["id"], arguments.get("source"))
+        except GatewayError:  # the execution finds the same
+            return False
+        if not service.has_fresh_user(user, prepared.plan(variables), incoming.freshness):
+            return False
+        return self._capacity.is_immediate(incoming.principal.identity)
+
     def accept(self, found: FoundOperation, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
         """Do for a request what `try_prepare` has left out of `resolve` and `prepare`; return the resolved request."""
         document = found.document

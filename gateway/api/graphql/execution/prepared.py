@@ -41,6 +41,12 @@ class Executable(Protocol):
     def needs_compiling(self, variables: Mapping[str, Any]) -> bool:
         """Return whether its execution with these variables begins with the compilation of another program."""
 
+    def user_arguments(self, variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the arguments of `user` if that is the only root field, and no field below it may need a lookup.
+
+        Else, and for variables that are wrong or need another program, return None.
+        """
+
     def execute(self, context: Context, variables: Mapping[str, Any]) -> Coroutine[Any, Any, Executed]:
         """Return the execution, with the result that graphql-core would give, for variables as the client sent them."""
 

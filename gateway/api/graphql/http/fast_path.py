@@ -48,7 +48,10 @@ class FastPath:
             incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
         except (RefusedError, GatewayError):  # the endpoint finds the same, and responds to it
             return None
-        return None if incoming is None else FastHandling(self, graphql_request, incoming, found, head.accepts.single)
+        if incoming is None:
+            return None
+        immediate = self.executor.is_immediate(found.prepared, graphql_request, incoming)
+        return FastHandling(self, graphql_request, incoming, found, head.accepts.single, immediate)
 
     def _check_head(self, request: WebRequest) -> "_Head":
         """Return what there is to know of the head of a request; most clients send the same one again and again."""
@@ -81,20 +84,25 @@ class _Head(msgspec.Struct, frozen=True, eq=False):
 
 
 class FastHandling(msgspec.Struct, frozen=True, eq=False):
-    """A request that `FastPath` has checked."""
+    """A request that `FastPath` has checked. `immediate`: `respond` does not wait if it is called now."""
 
     fast_path: FastPath
     request: GraphQLRequest
     incoming: Incoming
     found: FoundOperation
     media_type: MediaType
-
-    @property
-    def immediate(self) -> bool:
-        return False
+    immediate: bool
 
     def respond_now(self) -> WebResponse:
-        raise NotImplementedError
+        """Do the same as `respond`, without an event loop."""
+        execution = self.respond()
+        try:
+            execution.send(None)
+        except StopIteration as ended:
+            response: WebResponse = ended.value
+            return response
+        execution.close()
+        raise RuntimeError("an operation had to wait that was found to be immediate")
 
     async def respond(self) -> WebResponse:
         """Execute the operation, and return the response to it."""

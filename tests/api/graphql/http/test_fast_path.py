@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -20,13 +21,20 @@ JSON = {"Content-Type": "application/json"}
 _TIMES = re.compile(r"dur=[0-9.]+")
 
 
-@pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    """A gateway in front of a sandbox."""
+@asynccontextmanager
+async def _gateway(**settings: Any) -> AsyncIterator[Gateway]:
+    """Open a gateway in front of a sandbox."""
     async with SandboxServer(SandboxOptions(users=4, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-        async with Gateway(Settings(account=account)) as gateway:
+        async with Gateway(Settings(account=account, **settings)) as gateway:
             yield gateway
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """A gateway with default settings."""
+    async with _gateway() as gateway:
+        yield gateway
 
 
 def _request(body: Any, headers: dict[str, str] = JSON, method: str = "POST") -> WebRequest:
@@ -115,3 +123,48 @@ async def test_the_fast_path_leaves_other_requests_to_the_endpoint(gateway: Gate
     for name, (body, headers, method) in LEFT.items():
         fast, _ = await _responses(gateway, _request(body, JSON | headers, method))
         assert fast is None, name
+
+
+NOT_IMMEDIATE: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "a user that was not read": ({"variables": {"id": LANDMARKS["account"]["grace"]}}, {}),
+    "no id": ({"variables": {"id": ""}}, {}),
+    "a wrong variable": ({"variables": {"id": True}}, {}),
+    "what must not be kept": ({}, {"Cache-Control": "no-cache"}),
+    "extensions": ({"extensions": {"calls": True}}, {}),
+    "an execution that ends at the first error": ({"onError": "HALT"}, {}),
+    "a field that is looked up": ({"query": "query($id: ID!) { user(id: $id) { role { permissions } } }"}, {}),
+    "a list": ({"query": "{ users(first: 1) { nodes { name } } }"}, {}),
+}
+
+
+async def test_a_kept_user_is_given_without_a_wait() -> None:
+    """The response with a user that is kept needs no task, and is that of the endpoint; others wait."""
+    async with _gateway(keep_mode="on") as gateway:
+        site: Site = gateway._serving.site()
+        request = _request({"query": USER, "variables": {"id": ID}})
+        await site.respond_by_handler(replace(request, report=RequestReport()))
+        now = site.try_respond(replace(request, report=RequestReport()))
+        assert isinstance(now, WebResponse)
+        slow = await site.respond_by_handler(replace(request, report=RequestReport()))
+        assert _shown(now) == _shown(slow)
+        assert isinstance(now.body, bytes)
+        assert b"Ada" in now.body
+        assert dict(now.headers)["Cache-Status"].startswith("usergateway; hit")
+        for name, (changed, headers) in NOT_IMMEDIATE.items():
+            body = {"query": USER, "variables": {"id": ID}} | changed
+            if name != "a user that was not read":
+                await site.respond_by_handler(_request(body))
+            later = site.try_respond(_request(body, JSON | headers))
+            assert callable(later), name
+            await later()
+
+
+async def test_a_kept_user_waits_for_a_slot() -> None:
+    """An operation that gets no slot at once waits for one, also if it would need no other wait."""
+    async with _gateway(keep_mode="on", gate={"at_once": 1}) as gateway:
+        site: Site = gateway._serving.site()
+        request = _request({"query": USER, "variables": {"id": ID}})
+        await site.respond_by_handler(replace(request, report=RequestReport()))
+        async with gateway._parts.capacity.slot(""):
+            assert callable(site.try_respond(replace(request, report=RequestReport())))
+        assert isinstance(site.try_respond(replace(request, report=RequestReport())), WebResponse)
