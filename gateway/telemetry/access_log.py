@@ -10,17 +10,14 @@ from typing import Any, Literal
 from gateway.errors import Code
 from gateway.telemetry.log_fields import in_one_line, json_bytes, log_time, quoted
 from gateway.telemetry.log_stream import LogStream
-from gateway.telemetry.report import CLIENT_LEFT, PROBES, RequestReport
+from gateway.telemetry.report import CLIENT_LEFT, NO_CALLS, PROBES, CallSummary, RequestReport
 
 __all__ = ["AccessLog", "AccessLogMode", "Write", "json_line", "text_line", "write_to_logger", "write_to_stream"]
 
 AccessLogMode = Literal["all", "slow", "errors", "off"]
 """Which requests are logged: all; slow ones and those with errors; those with errors; none."""
 
-_TEXT_FIELDS = (
-    *("codes", "calls", "source_ms", "waited_ms", "batched", "shared", "kept", "retries", "messages", "bytes"),
-    *("caller", "client", "client_version", "request_id", "trace_id", "cause"),
-)
+_LEVELS = {level: f"{level.upper():<7}" for level in ("info", "warning", "error")}
 _FAILED = 500
 _REFUSED = 400
 
@@ -79,9 +76,8 @@ def _level(report: RequestReport) -> str:
 def fields(report: RequestReport, level: str) -> dict[str, Any]:
     """Return the fields of a line, in their order; times are in milliseconds. A line has only those that apply."""
     summary = report.summary
-    since_end = time.perf_counter() - report.started - report.duration
     line: dict[str, Any] = {
-        "time": log_time(time.time() - since_end),
+        "time": _end_time(report),
         "level": level,
         "logger": "gateway.access",
         "request_id": report.request_id,
@@ -97,9 +93,9 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
         "document": report.document,
         "status": report.status,
         "codes": report.codes,
-        "duration_ms": round(report.duration * 1000, 2),
-        "source_ms": round(summary.source_seconds * 1000, 2),
-        "waited_ms": round(summary.waited_seconds * 1000, 2),
+        "duration_ms": _ms(report.duration),
+        "source_ms": _ms(summary.source_seconds),
+        "waited_ms": _ms(summary.waited_seconds),
         "calls": summary.requests,
         "batched": summary.batched,
         "shared": summary.shared,
@@ -113,6 +109,16 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
     return line
 
 
+def _end_time(report: RequestReport) -> str:
+    """Return when a request ended, as the log has it."""
+    since_end = time.perf_counter() - report.started - report.duration
+    return log_time(time.time() - since_end)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)
+
+
 def json_line(report: RequestReport, level: str) -> bytes:
     """Return the line as a JSON object, which always has all fields."""
     return json_bytes(fields(report, level)) + b"\n"
@@ -123,23 +129,57 @@ def text_line(report: RequestReport, level: str) -> bytes:
 
     2026-11-29T09:38:51.761Z INFO    http query Ada 200 5.4 ms calls=account:1 bytes=65 client=web request_id=…
     """
-    line = fields(report, level)
-    name = f"{report.kind} {report.operation}".strip() if report.kind else f"{report.method} {report.route}".strip()
-    name = in_one_line(name)  # a method of HTTP may be anything where another program's server parses it
-    start = f"{line['time']} {level.upper():<7} {report.surface} {name} {report.status} {line['duration_ms']:.1f} ms"
-    texts = []
-    for field in _TEXT_FIELDS:
-        value = line.get(field)
-        if not value:
-            continue
-        if isinstance(value, tuple):
-            text = ",".join(value)
-        elif isinstance(value, dict):
-            text = ",".join(f"{source}:{count}" for source, count in value.items())
-        else:
-            text = str(value)
-        texts.append(f"{field}={quoted(text)}")
-    return f"{start} {' '.join(texts)}\n".encode(errors="backslashreplace")
+    # Written out field by field, without the dictionary of the other format: it is on the path of every request.
+    name = f"{report.kind} {report.operation}" if report.kind else f"{report.method} {report.route}"
+    name = in_one_line(name.strip())  # a method of HTTP may be anything where another program's server parses it
+    line = f"{_end_time(report)} {_LEVELS[level]} {report.surface} {name} {report.status} {_ms(report.duration):.1f} ms"
+    if report.codes:
+        line += f" codes={quoted(','.join(report.codes))}"
+    line += _calls_text(report.summary)
+    if report.messages:
+        line += f" messages={report.messages}"
+    if report.bytes:
+        line += f" bytes={report.bytes}"
+    line += _names_text(report)
+    if report.cause:
+        line += f" cause={quoted(report.cause)}"
+    return f"{line}\n".encode(errors="backslashreplace")
+
+
+def _calls_text(summary: CallSummary) -> str:
+    """Return what a line of text has about calls to sources."""
+    if summary is NO_CALLS:
+        return ""
+    text = ""
+    if summary.requests:
+        text = f" calls={quoted(','.join([f'{source}:{count}' for source, count in summary.requests.items()]))}"
+    if milliseconds := _ms(summary.source_seconds):
+        text += f" source_ms={milliseconds}"
+    if milliseconds := _ms(summary.waited_seconds):
+        text += f" waited_ms={milliseconds}"
+    if summary.batched:
+        text += f" batched={summary.batched}"
+    if summary.shared:
+        text += f" shared={summary.shared}"
+    if summary.kept:
+        text += f" kept={summary.kept}"
+    if summary.retries:
+        text += f" retries={summary.retries}"
+    return text
+
+
+def _names_text(report: RequestReport) -> str:
+    """Return what a line of text has about the client, and the ids of the request."""
+    text = f" caller={quoted(report.shown_caller)}" if report.caller else ""
+    if report.client:
+        text += f" client={quoted(report.client)}"
+    if report.client_version:
+        text += f" client_version={quoted(report.client_version)}"
+    if report.request_id:
+        text += f" request_id={quoted(report.request_id)}"
+    if report.trace_id:
+        text += f" trace_id={quoted(report.trace_id)}"
+    return text
 
 
 def write_to_logger(lines: Lines) -> None:

@@ -58,4 +58,6 @@ def in_one_line(text: str) -> str:
 def quoted(value: object) -> str:
     """Return a value as it is written after its name in a line of text: in quotes if it has a blank."""
     text = str(value)
-    return in_one_line(text) if text and " " not in text else repr(text)
+    if text and " " not in text:
+        return text if text.isprintable() else in_one_line(text)
+    return repr(text)

@@ -13,7 +13,7 @@ from gateway.calls import CallKind, CallList, CallRecord
 from gateway.errors import Code, FailedCall, GatewayError
 from gateway.trace_context import TraceContext
 
-__all__ = ["CLIENT_LEFT", "OTHER", "PROBES", "CallSummary", "RequestReport", "Surface", "summarize"]
+__all__ = ["CLIENT_LEFT", "NO_CALLS", "OTHER", "PROBES", "CallSummary", "RequestReport", "Surface", "summarize"]
 
 Surface = Literal["http", "websocket", "grpc", "connect", "python"]
 
@@ -47,6 +47,9 @@ class CallSummary(msgspec.Struct, frozen=True):
     retries: int = 0
     source_seconds: float = 0.0
     waited_seconds: float = 0.0
+
+
+NO_CALLS = CallSummary()
 
 
 class Failure(Protocol):
@@ -99,7 +102,7 @@ class RequestReport(msgspec.Struct):
     bytes: int = 0
     duration: float = 0.0
     calls: CallList | None = None
-    summary: CallSummary = CallSummary()
+    summary: CallSummary = NO_CALLS
     span: Any = None
 
     def add_code(self, code: str) -> None:
@@ -139,7 +142,7 @@ def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSumm
     Calls may go on after its end: those of a client that left, if others wait for them.
     """
     if not records:
-        return _NO_CALLS
+        return NO_CALLS
     if len(records) == 1 and records[0].kind is CallKind.CALL:  # most requests: without the sorting below
         only = records[0]
         return CallSummary({only.endpoint.source: 1}, source_seconds=min(only.duration, duration))
@@ -169,9 +172,6 @@ def _union(records: Iterable[CallRecord], until: float) -> float:
             covered += stop - max(start, end)
             end = stop
     return covered
-
-
-_NO_CALLS = CallSummary()
 
 
 @lru_cache(256)
