@@ -109,6 +109,21 @@ async def test_a_wrong_key_is_not_tried_as_a_token(settings: Any, issuer: Issuer
             await authenticate(via(bearer(issuer.token(), X_API_Key="wrong")))
 
 
+async def test_without_waiting(settings: Any, issuer: Issuer) -> None:
+    """A key, and a token that was verified before, are accepted without waiting; what is wrong is refused so too."""
+    async with open_authentication(settings("api_key jwt"), FORWARDS) as authenticate:
+        with_key, with_token = via({"x-api-key": KEY}), via(bearer(issuer.token()))
+        assert authenticate.try_authenticate(with_key) == await authenticate(with_key)
+        assert authenticate.try_authenticate(with_token) is None
+        await authenticate(with_token)  # the keys are fetched: what was verified before does not count any more
+        verified = await authenticate(with_token)
+        assert authenticate.try_authenticate(with_token) == verified
+        assert authenticate.try_authenticate(via(bearer(issuer.token()[:-1]))) is None
+        for wrong in ({}, {"x-api-key": "wrong"}, bearer("wrong")):
+            with pytest.raises(Unauthenticated):
+                authenticate.try_authenticate(via(wrong))
+
+
 async def test_forwarded(settings: Any, issuer: Issuer) -> None:
     """Only the configured headers are kept, each for its source and under the name that the source uses."""
     sent = bearer(issuer.token(), X_SoftwareOne_Token="Bearer theirs", Cookie="c", X_Other="o")

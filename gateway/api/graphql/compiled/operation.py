@@ -97,7 +97,7 @@ class Compiled:
         except GraphQLError as error:
             return _refused([error])
         run = Run(program, partial(self._graphql_core, context, values), context, values)
-        return run.serially() if self._is_mutation else run.concurrently()
+        return run.serially() if self._is_mutation or len(program.roots) == 1 else run.concurrently()
 
     def prepare(self) -> None:
         """Build a program with every field that can be selected, to measure its size.

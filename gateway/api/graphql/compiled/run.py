@@ -87,8 +87,6 @@ class Run:
 
     async def concurrently(self) -> Executed:
         """Execute the root fields of a query at the same time."""
-        if len(self._program.roots) == 1:  # without a task
-            return await self.serially()
         try:
             calls = list(self._calls())
             try:
@@ -104,7 +102,7 @@ class Run:
         return Executed(self._answer, self.errors)
 
     async def serially(self) -> Executed:
-        """Execute the root fields of a mutation one after the other.
+        """Execute the root fields of a mutation one after the other, or the only one of a query: without a task.
 
         A change is executed, and its result completed, before the next change begins.
         """

@@ -70,7 +70,7 @@ _BUGS = {
     "an expansion lacks what is below it": Bug(
         "lookups", "plan.below(self.kind, self.attribute)", "frozenset({self.attribute})"
     ),
-    "mutations run at the same time": Bug("operation", "run.serially() if self._is_mutation else", ""),
+    "mutations run at the same time": Bug("operation", "self._is_mutation or len(", "len("),
     "a change is executed twice": Bug(
         "run",
         "                value = root.resolve(None,",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,8 +13,11 @@ from msgspec.structs import replace
 from gateway import Gateway, Settings
 from gateway.api.web.http import Headers, WebRequest, WebResponse
 from gateway.api.web.site import Site
+from gateway.callers.api_keys import new_api_key
+from gateway.principal import scopes
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, LANDMARKS, SandboxOptions, SandboxServer
 from gateway.telemetry.report import RequestReport
+from gateway.users.model import UserSource
 
 USER = "query User($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name } } }"
 ID = LANDMARKS["account"]["ada"]
@@ -168,3 +172,27 @@ async def test_a_kept_user_waits_for_a_slot() -> None:
         async with gateway._parts.capacity.slot(""):
             assert callable(site.try_respond(replace(request, report=RequestReport())))
         assert isinstance(site.try_respond(replace(request, report=RequestReport())), WebResponse)
+
+
+async def test_callers_with_a_key_and_an_allowance_may_take_it(tmp_path: Path) -> None:
+    """A request with an API key and the name of a trusted document is taken and charged; without the key it is left."""
+    key, entry = new_api_key("billing", ["users:read"], scopes(UserSource))
+    (tmp_path / "keys.toml").write_text(entry.to_toml())
+    (tmp_path / "manifest.json").write_text(orjson.dumps({"user-by-id": USER}).decode())
+    auth = {"mode": "api_key", "keys_file": tmp_path / "keys.toml"}
+    documents = {"manifests": (tmp_path / "manifest.json",), "trust": "enforce"}
+    async with _gateway(auth=auth, documents=documents, rate_limit={"cost": 23}) as gateway:
+        site: Site = gateway._serving.site()
+        body = {"documentId": "user-by-id", "variables": {"id": ID}}
+
+        async def respond(headers: dict[str, str]) -> WebResponse:
+            fast = site.try_respond(_request(body, JSON | headers))
+            assert callable(fast)
+            return await fast()
+
+        assert site.try_respond(_request(body)) is None
+        assert site.try_respond(_request(body, JSON | {"X-API-Key": f"{key}x"})) is None
+        assert site.try_respond(_request({"query": "{ users { nodes { id } } }"}, JSON | {"X-API-Key": key})) is None
+        first = await respond({"X-API-Key": key})
+        assert dict(first.headers)["RateLimit"].startswith('"default";r=11;')
+        assert (await respond({"Authorization": f"Bearer {key}"})).status == 429
