@@ -18,12 +18,12 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import orjson
 from msgspec.structs import asdict
 
@@ -56,8 +56,8 @@ _records_of = attrgetter(*_RECORD_FIELDS)
 _IMAGE_URL = _VALUE_FIELDS.index("image_url")
 
 
-@dataclass(frozen=True, slots=True)
-class DeduplicationKeys:
+# These and the reports below are created for each change: dataclasses would take several times as long.
+class DeduplicationKeys(msgspec.Struct, frozen=True, gc=False):
     """The hashes by which an event is recognised when it is reported again.
 
     `event` identifies the event, `user` the user, and `content` the user's fields after the change. `dated` is whether
@@ -123,8 +123,7 @@ def _digest(*parts: Any) -> str:
 _MAX_ENTRIES = 100_000  # events, and as many users: about 50 MiB
 
 
-@dataclass(slots=True)
-class _LastReport:
+class _LastReport(msgspec.Struct, gc=False):
     """The last report of a user that became an event, and the time on the clock at which it is forgotten."""
 
     expires_at: float

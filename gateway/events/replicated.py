@@ -12,9 +12,11 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from msgspec.structs import asdict
 
 from gateway.errors import SourceUnavailable
 from gateway.events.catching_up import CatchingUp

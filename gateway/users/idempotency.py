@@ -90,7 +90,7 @@ _ERROR_CLASSES: dict[str, type[GatewayError]] = {
 def to_bytes(result: User | GatewayError) -> bytes:
     """Return the result of a change as JSON."""
     if isinstance(result, User):
-        return orjson.dumps({"user": msgspec.to_builtins(result, enc_hook=str, order="deterministic")})
+        return msgspec.json.encode({"user": result}, enc_hook=str, order="deterministic")
     refusal = {
         "kind": type(result).__name__,
         "message": result.message,

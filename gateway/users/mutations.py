@@ -5,10 +5,10 @@ import copy
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from gateway.calls import current_calls
@@ -68,8 +68,9 @@ _LOG = logging.getLogger("gateway.users")
 _UNKNOWN_OUTCOMES = logging.getLogger("gateway.changes")  # of which the log of the command line leaves no record out
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(
+    msgspec.Struct, frozen=True
+):  # one is created for each change: a dataclass would take several times as long
     """One change to execute: the mutation's name, its target (None for a new user) and the caller's key.
 
     `on_replay` is called if the result is a replay. `principal` is the identity of the caller: two callers may use the
