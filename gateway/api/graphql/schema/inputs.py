@@ -136,10 +136,10 @@ def to_plain(value: Any) -> Any:
     kind = value.__class__
     if kind is str or value is None:
         return value
+    if isinstance(value, Enum):  # before the next test: a class of an enum has a definition, too
+        return value.value
     if hasattr(kind, "__strawberry_definition__"):
         return {name: to_plain(item) for name in _field_names(kind) if (item := getattr(value, name)) is not UNSET}
-    if isinstance(value, Enum):
-        return value.value
     if isinstance(value, File):
         return value.icon()
     if isinstance(value, list):
