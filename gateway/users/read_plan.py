@@ -1,7 +1,7 @@
 """How records are read for a caller who names the fields: as a view, or as dotted paths."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -30,6 +30,7 @@ class ReadPlan:
     """How to read a record.
 
     `plan` has the needs of the calls to sources, `lookups` the fields to look up; both use the names of the domain.
+    `plan_of_one` is the same plan for an operation that reads one user only.
     `type_name` is the type of the record. `only` has the fields to return, by the names of the surface; None stands for
     all that are present.
     """
@@ -38,6 +39,10 @@ class ReadPlan:
     lookups: Selection
     type_name: str
     only: Selection | None = None
+    plan_of_one: Plan = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plan_of_one", replace(self.plan, single_user=True))
 
 
 def read_plan_of(name: str, selection: Selection, only: Selection | None = None) -> ReadPlan:

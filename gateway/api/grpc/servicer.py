@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.api.grpc.calls import Call
@@ -42,7 +41,7 @@ class UserServicer:
         service = self._service.by(call.principal)
         read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         source = SOURCES.value(request.source, ("source",))
-        loaders = call.track(service.loaders(replace(read_plan.plan, single_user=True)))
+        loaders = call.track(service.loaders(read_plan.plan_of_one))
         found = await service.get_user(request.id, source, loaders=loaders)
         return await self._resource(users_pb2.User, found, read_plan, loaders, call)
 

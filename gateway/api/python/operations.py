@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.api.python.freshness import FreshnessOptions
@@ -67,9 +67,9 @@ class MethodCall:
     report: RequestReport
     _loaders: list[Loaders] = field(default_factory=list)
 
-    def loaders(self, plan: Plan, *, single_user: bool = False) -> Loaders:
-        """Return loaders, which are closed when the call ends; `single_user` as in the plan."""
-        loaders = self.service.loaders(replace(plan, single_user=True) if single_user else plan)
+    def loaders(self, plan: Plan) -> Loaders:
+        """Return loaders, which are closed when the call ends."""
+        loaders = self.service.loaders(plan)
         self._loaders.append(loaders)
         return loaders
 

@@ -75,7 +75,7 @@ class Users:
         freshness = FreshnessOptions(max_age, max_stale, only_if_cached, on_stale)
         with running(self._surface, "get_user", self._principal, timeout, freshness) as method:
             read_plan = read_plan_for("User", view, fields)
-            loaders = method.loaders(read_plan.plan, single_user=True)
+            loaders = method.loaders(read_plan.plan_of_one)
             known = None if source is None else member_of(UserSource, source, "source")
             found = await method.service.get_user(id, known, loaders=loaders)
             return await method.load_one(found, read_plan, loaders)
