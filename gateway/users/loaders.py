@@ -12,12 +12,19 @@ from gateway.errors import Forbidden
 from gateway.operation import current_principal
 from gateway.principal import ANYONE, Action, Principal
 from gateway.users.ids import Kind, Ref, ref_of
-from gateway.users.model import Department, Identified, Organization, User
+from gateway.users.model import Department, Identified, Organization, User, UserSource
 from gateway.users.planning import DETAILS, Plan
 from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 
-__all__ = ["Loaders", "load_expanded_reference", "load_expansion", "load_reference"]
+__all__ = ["Finder", "Loaders", "load_expanded_reference", "load_expansion", "load_reference"]
+
+
+Finder = Callable[[Identified], tuple[Any] | None]
+"""Returns what `load` gives for a record, in a tuple, if it is kept and within its lifetime; None for other records.
+
+Nothing has to be awaited for it, and it is not stale.
+"""
 
 
 class Loaders:
@@ -39,13 +46,10 @@ class Loaders:
         load = self._of(kind).load
         return [load(ref) for ref in refs]
 
-    def try_load(self, kind: Kind, record: Identified) -> tuple[Any] | None:
-        """Return what `load` gives, in a tuple, for a record that is kept and within its lifetime; None for others.
-
-        Nothing has to be awaited then, and nothing is stale.
-        """
-        loader = self._loaders.get(kind) or self._of(kind)
-        return None if loader.fresh is None else loader.try_load(record.ref)
+    def finder(self, kind: Kind) -> "Finder | None":
+        """Return the fast path of `load` for the records of one kind; None if no record of the kind is kept."""
+        loader = self._of(kind)
+        return None if loader.fresh is None else loader.try_load
 
     def load_single(self, ref: Ref) -> User | Awaitable[User | None] | None:
         """Return the only user of an operation, or an awaitable of it if it is not kept: without the tasks of a batch.
@@ -93,6 +97,7 @@ class _Loader(DataLoader[Ref, Any], ABC):
     def __init__(self, needs: frozenset[str], principal: Principal) -> None:
         self._requested: dict[Ref, asyncio.Future[Any]] = {}
         self._given: dict[Ref, tuple[Any]] = {}  # by `try_load`
+        self._readable: set[UserSource] = set()  # as far as `try_load` has checked the scopes
         super().__init__(cache_map=self._requested)
         self._needs = needs
         self._principal = principal
@@ -108,13 +113,20 @@ class _Loader(DataLoader[Ref, Any], ABC):
                 requested.set_result(kept[0])
         return requested or super().load(key)
 
-    def try_load(self, key: Ref) -> tuple[Any] | None:
+    def try_load(self, record: Identified) -> tuple[Any] | None:
         """Return the record in a tuple if it is kept and within its lifetime, else None: `load` it then."""
+        key = record.ref
         given = self._given.get(key)
-        if given is None and key not in self._requested and self._principal.may(Action.READ, key.source):
-            given = None if self.fresh is None else self.fresh(key)
-            if given is not None:
-                self._given[key] = given
+        if given is not None or self.fresh is None or key in self._requested:
+            return given
+        source = key.source
+        if source not in self._readable:
+            if not self._principal.may(Action.READ, source):
+                return None
+            self._readable.add(source)
+        given = self.fresh(key)
+        if given is not None:
+            self._given[key] = given
         return given
 
     async def batch_load_fn(self, keys: list[Ref]) -> list[Any]:

@@ -17,7 +17,7 @@ How each source is found again after changes: `position.py`. How its windows are
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -62,13 +62,12 @@ class TakenUsers:
 
     def split_last(self, position: SegmentPosition, other_positions: SegmentPositions) -> "list[TakenUsers]":
         """Return the same users with other positions after the last one."""
-        last = replace(
-            self,
-            segment=position.segment,
-            users=[(self.users[-1][0], position.passed)],
-            other_positions=other_positions,
-        )
-        return [replace(self, users=self.users[:-1]), last] if len(self.users) > 1 else [last]
+        users = [(self.users[-1][0], position.passed)]
+        last = TakenUsers(self.name, position.segment, users, other_positions, self.write_cursor)
+        if len(self.users) == 1:
+            return [last]
+        before = TakenUsers(self.name, self.segment, self.users[:-1], self.other_positions, self.write_cursor)
+        return [before, last]
 
 
 class UserEdge(msgspec.Struct, frozen=True):

@@ -20,10 +20,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
-from gateway.users.model import User
+from gateway.users.model import Timestamp, User
 from gateway.users.source import Window
 
 __all__ = ["Anchor", "AnchorSearch", "WalkPosition", "instant_of"]
@@ -34,12 +35,21 @@ _UNDATED = -(2**63)  # older than everything: users without a time of creation c
 # The anchor is found exactly unless, between two pages, so many passed users are deleted, and with them others of the
 # same instant.
 _MAX_HASHES = 8
+_MAX_CACHED_TIME = 64  # characters: RFC 3339 allows any number of fractional digits
 _HASH_BYTES = 6
 
 
 def instant_of(user: User) -> int:
     """Return when the user was created, in microseconds since 1970; a user without that time is older than all."""
-    return _UNDATED if user.created_at is None else (user.created_at.instant() - _EPOCH) // _MICROSECOND
+    time = user.created_at
+    if time is None:
+        return _UNDATED
+    return _microseconds(time) if len(time) <= _MAX_CACHED_TIME else _microseconds.__wrapped__(time)
+
+
+@lru_cache(1_024)  # the users at the ends of a segment are compared several times
+def _microseconds(time: Timestamp) -> int:
+    return (time.instant() - _EPOCH) // _MICROSECOND
 
 
 def _id_hash(user: User) -> bytes:

@@ -208,7 +208,9 @@ class SourceStream:
         users = search.users_after(window)
         if users is not None:
             self._search = None
-            self._set_segment(PrefetchedWindow(replace(window, items=users), search.exact, read_at), search.reread_from)
+            if users is not window.items:
+                window = replace(window, items=users)
+            self._set_segment(PrefetchedWindow(window, search.exact, read_at), search.reread_from)
             self._filtered_reads += len(self._matching) < len(users)
             return
         self._search = search

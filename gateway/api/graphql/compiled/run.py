@@ -1,7 +1,7 @@
 """Executes a program for one request: resolves the root fields, then fetches missing records, level by level.
 
 Generated code never waits. A record that is kept and within its lifetime is completed at once, by the fast path of the
-loaders (`Loaders.try_load`). Where a record is missing, the code leaves null, and adds the record to the batch of its
+loaders (`Loaders.finder`). Where a record is missing, the code leaves null, and adds the record to the batch of its
 kind (`Run.request_lookup`). After that the run handles one *level* after the other, until nothing is missing. For each
 it
 
@@ -40,6 +40,7 @@ from gateway.api.graphql.compiled.resolvers import LiteInfo
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.prepared import Executed
 from gateway.users.ids import Kind
+from gateway.users.loaders import Finder
 from gateway.users.model import Record
 
 __all__ = ["Run"]
@@ -68,6 +69,7 @@ class Run:
         self._pending: list[Pending] = []
         self.reusable: list[dict[int, Any]] = [{} for _ in program.reused_slots]
         self._kept_alive: list[Any] = []
+        self._finders: dict[Kind, Finder | None] = {}
         self._found: dict[int, tuple[Any, tuple[Any] | None]] = {}  # by id: a record, and what is kept of it
         self._executor: CoreExecutor[Any] | None = None
         self._slow_path_uses = 0
@@ -129,14 +131,22 @@ class Run:
         self, lookup: Lookup, complete: Completion, record: Any, result: dict[str, Any], *indices: int
     ) -> Any:
         """Return the value from a record that is kept, else null, until the record has been looked up in a batch."""
-        found = self._found.get(id(record))
-        if found is None:
-            found = self._found[id(record)] = (record, self._loaders.try_load(lookup.kind, record))
-        if (kept := found[1]) is not None:
-            return self._complete(lookup.slot, complete, lookup.value_from(kept[0]), indices)
-        batch = self._batches.get(lookup.kind)
+        kind = lookup.kind
+        if kind not in self._finders:
+            self._finders[kind] = self._loaders.finder(kind)
+        find = self._finders[kind]
+        if find is not None:
+            found = self._found.get(id(record))
+            if found is None:
+                found = self._found[id(record)] = (record, find(record))
+            if (kept := found[1]) is not None:
+                value = lookup.value_from(kept[0])
+                if isinstance(value, _NEVER_AWAITABLE):
+                    return complete(self, value, *indices)
+                return self._complete(lookup.slot, complete, value, indices)
+        batch = self._batches.get(kind)
         if batch is None:
-            batch = self._batches[lookup.kind] = LookupBatch(lookup.kind)
+            batch = self._batches[kind] = LookupBatch(kind)
         batch.add(record, (lookup, complete, result, indices))
         return None
 
