@@ -6,6 +6,7 @@ department, with every field that is no record; and short, inside another record
 that null means "none" there, and None for a short form. In `loaded` of the record are the fields that are known.
 """
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -46,6 +47,17 @@ class AccountWireLocation(Wire, frozen=True):
     updated_at: Timestamp | None = None
 
     def record(self, included: frozenset[str] | None = None) -> model.Location:
+        if included is not None and self.children is None:  # most locations: everything in one step
+            return model.Location(
+                self.id or "",
+                self.name or "",
+                self.type or "",
+                to_record(self.parent),
+                None,
+                sent_time(self.created_at),
+                sent_time(self.updated_at),
+                _loaded(_TIMES, included, ("parent", "children"), "" if self.parent is None else "parent"),
+            )
         children = to_listed(self.children, AccountWireLocation.record)
         location = model.Location(
             self.id or "",
@@ -180,6 +192,10 @@ class AccountWireDepartment(Wire, frozen=True):
         if included is _NOTHING and self.location is None and self.scanning_stations is None and self.machines is None:
             return department
         location = None if self.location is None else self.location.record(_NOTHING)
+        if included is not None and self.scanning_stations is None and self.machines is None and self.name is not None:
+            sent = "" if location is None else "location"
+            records = ("location", "scanning_stations", "machines")
+            return replace(department, location=location, loaded=_loaded(_DEPARTMENT, included, records, sent))
         department = replace(department, location=location)
         stations = to_listed(self.scanning_stations, lambda station: station.record(_NOTHING))
         machines = to_listed(self.machines, lambda machine: machine.record(_NOTHING))
@@ -211,6 +227,12 @@ def _with_loaded(record: M, included: frozenset[str] | None, whole: frozenset[st
     return replace(
         record, loaded=frozenset(sent if included is None else sent | whole | included.intersection(records))
     )
+
+
+@lru_cache(256)  # few fields can be included
+def _loaded(whole: frozenset[str], included: frozenset[str], records: tuple[str, ...], sent: str) -> frozenset[str]:
+    """Return the same `loaded` for a record that has at most one of the `records`: `sent`, empty for none."""
+    return frozenset({*whole, *included.intersection(records), *((sent,) if sent else ())})
 
 
 def _inside(record: M, name: str, around: Any) -> M:

@@ -3,6 +3,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import SourceInvalidResponse
 from gateway.sources.account.departments import (
@@ -382,6 +383,22 @@ def test_material_check(sent: Any, required: bool | None) -> None:  # noqa: FBT0
     document = {"id": "d", "scanning_stations": [{"id": "s", **sent}]}
     [station] = JsonDecoder(AccountWireDepartment).convert(document).record().scanning_stations.nodes
     assert station.material_check_required is required
+
+
+@pytest.mark.parametrize("included", [frozenset(), frozenset({"location"}), frozenset({"location", "notes"})])
+@pytest.mark.parametrize("parent", [None, {"id": "lc_0", "name": "A", "type": "aisle"}])
+def test_department_without_lists(included: frozenset[str], parent: Any) -> None:
+    """A department without machines and its location are the same records as those of one with an empty list."""
+    location = {"id": "lc_1", "name": "B", "type": "rack", "parent": parent} | TIME
+    document = {"id": "dp_1", "name": "Shop", "location": location} | TIME
+    without, empty = (
+        JsonDecoder(AccountWireDepartment).convert(each).record(included)
+        for each in (document, document | {"machines": []})
+    )
+    assert replace(without, loaded=frozenset()) == replace(empty, machines=None, loaded=frozenset())
+    assert without.loaded | {"machines"} == empty.loaded
+    assert without.loaded == {"notes", "created_at", "updated_at", "location"}
+    assert without.location.loaded == {"created_at", "updated_at"} | ({"parent"} if parent else set())
 
 
 def test_bare_department() -> None:
