@@ -1,6 +1,6 @@
 """The fast path of lookups: reference data that is kept and within its lifetime, for one operation, without a future.
 
-`ReferenceData.kept` is the slow path: it also gives what is past its lifetime, which is then read again.
+What is past its lifetime is given by `ReferenceData.stale`, where a caller accepts it.
 """
 
 from typing import Any

@@ -195,7 +195,9 @@ class _RecordLoader(_Loader):
         self.fresh = None if fresh is None else fresh.find
 
     def kept(self, ref: Ref) -> tuple[Any] | None:
-        return self._reference.kept(ref, self._needs, self._principal)
+        if self.fresh is None:
+            return None
+        return self.fresh(ref) or self._reference.stale(ref, self._needs, self._principal)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         found = await self._reference.look_up(refs, self._needs, self._principal)

@@ -100,21 +100,33 @@ class ReferenceData:
         self._to_renew: dict[_BatchKey, list[Ref]] = {}  # until the read in the background begins
         self._queues: dict[_BatchKey, _Queue] = {}
 
-    def kept(self, ref: Ref, needs: frozenset[str], principal: Principal = ANYONE) -> tuple[Any] | None:
-        """Return the record in a tuple, which holds None if the source has none, or None if it is not kept.
-
-        The caller checks the scope: no scope is needed here.
-        """
-        return self._find(ref, needs, principal)
-
     def fresh(self, kind: Kind, needs: frozenset[str], principal: Principal) -> FreshRecords | None:
-        """Return the records of a kind that one operation may be given within their lifetime; None: none are kept."""
+        """Return the records of a kind that one operation may be given within their lifetime; None: none are kept.
+
+        The caller checks the scope, here and in `stale`.
+        """
         if not self.keeps:
             return None
         lifetime = self._lifetimes.reference
         return FreshRecords(
             self._records, self._hits, self._sources, kind=kind, needs=needs, principal=principal, lifetime=lifetime
         )
+
+    def stale(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
+        """Return a record past its lifetime, in a tuple, if the caller accepts it; it is then read again meanwhile."""
+        key = RecordKey(principal.credential(ref.source), ref)
+        kept = self._records.find(key)
+        if kept is None or not needs <= kept.needs:
+            return None
+        if not self._stale.accepts(ref.kind, key.credential, kept, self._lifetimes.reference):
+            return None
+        report, reason = current_freshness.get(), StaleReason.REVALIDATING
+        if report is not None and report.wanted.only_if_cached:
+            reason = StaleReason.ONLY_IF_CACHED
+        else:
+            self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
+        self._report_stale(ref, kept, reason)
+        return (kept.value,)
 
     async def look_up(
         self, refs: Sequence[Ref], needs: frozenset[str], principal: Principal = ANYONE
@@ -144,13 +156,14 @@ class ReferenceData:
     async def _look_up_batch(self, key: _BatchKey, refs: list[Ref], principal: Principal) -> dict[Ref, Any]:
         report = current_freshness.get()
         only_kept = report is not None and report.wanted.only_if_cached
-        if not self.keeps:
+        fresh = self.fresh(key.kind, key.needs, principal)
+        if fresh is None:
             if only_kept:
                 return dict.fromkeys(refs, NotKept(key.source))
             if report is not None:
                 report.unkept = True
             return await self._fetch_alone(key, refs, principal)
-        found = {ref: kept[0] for ref in refs if (kept := self._find(ref, key.needs, principal))}
+        found = {ref: kept[0] for ref in refs if (kept := fresh.find(ref) or self.stale(ref, key.needs, principal))}
         missing = [ref for ref in refs if ref not in found]
         if missing and only_kept:
             return found | dict.fromkeys(missing, NotKept(key.source))
@@ -194,26 +207,6 @@ class ReferenceData:
             return await self._fetch(key, refs, principal)
         finally:
             current_calls.reset(before)
-
-    def _find(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
-        fresh = self.fresh(ref.kind, needs, principal)
-        return None if fresh is None else fresh.find(ref) or self._find_stale(ref, needs, principal)
-
-    def _find_stale(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[Any] | None:
-        """Return a record past its lifetime if the caller accepts it; it is then read again in the background."""
-        key = RecordKey(principal.credential(ref.source), ref)
-        kept = self._records.find(key)
-        if kept is None or not needs <= kept.needs:
-            return None
-        if not self._stale.accepts(ref.kind, key.credential, kept, self._lifetimes.reference):
-            return None
-        report, reason = current_freshness.get(), StaleReason.REVALIDATING
-        if report is not None and report.wanted.only_if_cached:
-            reason = StaleReason.ONLY_IF_CACHED
-        else:
-            self._renew(_batch_key(ref, kept.needs, principal), ref, principal)
-        self._report_stale(ref, kept, reason)
-        return (kept.value,)
 
     def _reason(self, key: _BatchKey, ref: Ref) -> tuple[KeptResult, Forward]:
         """Return why a call is made for a record: in the counts of reads, and for the caller."""

@@ -90,7 +90,9 @@ class Reads:
         ref = Ref(kind, ACCOUNT, "r")
 
         async def read() -> Any:
-            kept = self.reference.kept(ref, NEEDS)
+            fresh = self.reference.fresh(ref.kind, NEEDS, ANYONE)
+            assert fresh is not None
+            kept = fresh.find(ref) or self.reference.stale(ref, NEEDS, ANYONE)
             found = kept[0] if kept else (await self.reference.look_up([ref], NEEDS, ANYONE))[ref]
             if isinstance(found, Exception):
                 raise found
