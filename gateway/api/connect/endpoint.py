@@ -1,10 +1,11 @@
 """The methods of `UserService` by the Connect protocol: unary calls by POST and GET, and the stream of WatchUsers."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import msgspec
 from google.rpc import status_pb2
 
 from gateway.api.capacity import Capacity
@@ -29,7 +30,7 @@ from gateway.api.connect.responses import (
     stream_headers,
     unsupported_response,
 )
-from gateway.api.grpc.admission import CallAdmission, Method, RpcOptions, methods, too_large
+from gateway.api.grpc.admission import CallAdmission, CheckedCall, Method, RpcOptions, methods, too_large
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.errors import RpcCode
 from gateway.api.grpc.messages import Messages
@@ -38,13 +39,17 @@ from gateway.api.grpc.watching import Watching
 from gateway.api.pictures import PictureLinks
 from gateway.api.web.cors import Cors, misdirected
 from gateway.api.web.http import Closed, Malformed, TooLarge, WebRequest, WebResponse
+from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
-from gateway.errors import BadUserInput, SourceTimeout
+from gateway.errors import BadUserInput, GatewayError, SourceTimeout
 from gateway.events.log import EventLog
 from gateway.freshness import Freshness, FreshnessReport
 from gateway.users.service import UserService
 
-__all__ = ["ConnectEndpoint"]
+__all__ = ["ConnectEndpoint", "FastCall"]
+
+ReadRequest = Callable[[float], Awaitable[Any]]
+"""Returns the request message within so many seconds."""
 
 
 class ConnectEndpoint:
@@ -83,6 +88,28 @@ class ConnectEndpoint:
             return self._respond_with_stream(method, request)
         return self._respond_once(method, execute, cors, request)
 
+    def try_handle(self, name: str, cors: Cors | None, request: WebRequest) -> "FastCall | None":
+        """Return a unary call by POST that was checked completely; None: `respond` handles it. Nothing was done yet."""
+        method, execute = self._methods[name]
+        headers, body = request.headers, request.body
+        if execute is None or request.method != "POST" or not isinstance(body, bytes):
+            return None
+        codec = _codec(request, UNARY_PREFIX)
+        if codec is None or len(body) > codec.max_bytes(method) or (cors is not None and cors.is_rebound(request)):
+            return None
+        connection = request.connection()
+        try:
+            check_version(headers.get("connect-protocol-version"))
+            check_coding(headers.get("content-encoding"))
+            timeout = timeout_of(headers)
+            principal = self._admission.credentials.try_authenticate(connection)
+            if principal is None:
+                return None
+            message = codec.read(method, body)
+        except (GatewayError, Unimplemented):  # `respond` finds the same, and responds to it
+            return None
+        return FastCall(self, method, execute, codec, request, connection, timeout, CheckedCall(principal, message))
+
     async def _respond_once(
         self, method: Method, execute: Respond, cors: Cors | None, request: WebRequest
     ) -> WebResponse:
@@ -92,9 +119,8 @@ class ConnectEndpoint:
         if codec is None:
             return unsupported_response(UNARY_PREFIX)
         headers = request.headers
-        request.report.kind = "unary"
         call = _call(method, request)
-        failure: Exception | None = None
+        call.report.kind = "unary"
         try:
             check_version(headers.get("connect-protocol-version"))
             call.timeout = timeout_of(headers)
@@ -105,19 +131,25 @@ class ConnectEndpoint:
             else:
                 check_coding(headers.get("content-encoding"))
                 read = partial(self._read_body, method, codec, request)
-            message = await self._admission.execute(call, read, execute)
+        except Exception as error:  # noqa: BLE001 - as in `execute`
+            return failed_response(call, _status(call, error), error, headers)
+        return await self.execute(call, execute, codec, read)
+
+    async def execute(
+        self, call: Call, respond: Respond, codec: Codec, read: ReadRequest, checked: CheckedCall | None = None
+    ) -> WebResponse:
+        """Execute a unary call, and return its response; `read` gets its request unless it is `checked`."""
+        try:
+            message = await self._admission.execute(call, read, respond, checked)
         except Closed:
             raise
         except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
-            status = _status(call, error)
-            failure = error
+            return failed_response(call, _status(call, error), error, call.connection.headers)
         finally:
             self._admission.leave(call)
             call.close()
-        if failure is not None:
-            return failed_response(call, status, failure, headers)
         call.add_freshness()
-        return message_response(call, codec.write(message), codec, headers)
+        return message_response(call, codec.write(message), codec, call.connection.headers)
 
     async def _respond_with_stream(self, method: Method, request: WebRequest) -> WebResponse:
         codec = _codec(request, STREAM_PREFIX)
@@ -182,6 +214,39 @@ class ConnectEndpoint:
         call.close()
 
 
+class FastCall(msgspec.Struct, frozen=True, eq=False):
+    """A unary call that `ConnectEndpoint.try_handle` has checked."""
+
+    endpoint: ConnectEndpoint
+    method: Method
+    execute: Respond
+    codec: Codec
+    request: WebRequest
+    connection: Connection
+    timeout: float | None
+    checked: CheckedCall
+
+    @property
+    def immediate(self) -> bool:
+        return False
+
+    def respond_now(self) -> WebResponse:
+        raise NotImplementedError
+
+    def respond(self) -> Coroutine[Any, Any, WebResponse]:
+        """Return the coroutine that executes the call, and returns the response to it."""
+        report = self.request.report
+        report.operation = report.label = self.method.name
+        report.kind = "unary"
+        call = _call(self.method, self.request, self.connection)
+        call.timeout = self.timeout
+        return self.endpoint.execute(call, self.execute, self.codec, _never_read, self.checked)
+
+
+async def _never_read(_seconds: float) -> Any:
+    raise AssertionError("the request is known")
+
+
 def _codec(request: WebRequest, prefix: str) -> Codec | None:
     """Return the form of the messages of a POST; None where its media type is not supported."""
     content_type = request.content_type
@@ -192,11 +257,12 @@ async def _misdirected() -> WebResponse:
     return misdirected()
 
 
-def _call(method: Method, request: WebRequest) -> Call:
+def _call(method: Method, request: WebRequest, connection: Connection | None = None) -> Call:
     report = request.report
+    connection = connection or request.connection()
     wanted = Freshness.parse(request.headers.get("cache-control"))
     freshness = FreshnessReport.of_change(wanted) if method.is_change else FreshnessReport(wanted)
-    return Call(method.name, report.request_id, None, request.connection(), report=report, freshness=freshness)
+    return Call(method.name, report.request_id, None, connection, report=report, freshness=freshness)
 
 
 async def _read_url(method: Method, codec: Codec, sent: dict[str, str], _seconds: float) -> Any:

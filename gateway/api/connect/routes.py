@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Route, WebRequest, WebResponse
+from gateway.api.web.http import Handling, Route, WebRequest, WebResponse
 
 if TYPE_CHECKING:
     from gateway.api.connect.endpoint import ConnectEndpoint
@@ -43,12 +43,13 @@ class Connect:
 
     def routes(self, cors: Cors, *, preflight: bool) -> list[Route]:
         """Return the routes. `preflight`: a browser may send a GET only for pages of origins that `cors` allows."""
+        checked = cors if preflight else None
         return [
             Route(
                 methods,
                 f"/{SERVICE}/{name}",
-                partial(self._respond, name, cors if preflight else None),
-                None,
+                partial(self._respond, name, checked),
+                None if name == "WatchUsers" else partial(self._try_handle, name, checked),
                 "connect",
             )
             for name, methods in METHODS.items()
@@ -59,6 +60,9 @@ class Connect:
         self._draining = True
         if self._endpoint is not None:
             self._endpoint.drain()
+
+    def _try_handle(self, name: str, cors: Cors | None, request: WebRequest) -> Handling | None:
+        return None if self._endpoint is None else self._endpoint.try_handle(name, cors, request)
 
     def _respond(self, name: str, cors: Cors | None, request: WebRequest) -> Awaitable[WebResponse]:
         if self._endpoint is None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from google.protobuf.message import DecodeError
 
 from gateway.api.capacity import AllowanceExceeded, Capacity
@@ -19,9 +20,10 @@ from gateway.errors import BadUserInput, RateLimited
 from gateway.kit.counts import Counts
 from gateway.kit.timers import Timers
 from gateway.operation import operation
+from gateway.principal import Principal
 from usergateway.v1 import users_pb2
 
-__all__ = ["CallAdmission", "Method", "OpenCalls", "RpcOptions", "methods", "too_large"]
+__all__ = ["CallAdmission", "CheckedCall", "Method", "OpenCalls", "RpcOptions", "methods", "too_large"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
@@ -132,6 +134,13 @@ class OpenCalls:
         self._numbers.remove(caller)
 
 
+class CheckedCall(msgspec.Struct, frozen=True):
+    """The caller and the request message of a call, found without waiting."""
+
+    principal: Principal
+    request: Any
+
+
 @dataclass(frozen=True, slots=True)
 class CallAdmission:
     """Authenticates callers and charges them for their calls; `timeout` is for each, in seconds."""
@@ -155,9 +164,17 @@ class CallAdmission:
             Overloaded: there are too many open calls.
             RateLimited: the caller has too many of them.
         """
-        call.principal = await self.credentials.authenticate(call.connection)
-        call.report.caller = call.principal.name
-        self.open_calls.begin(call.principal.name)
+        self.enter(call, await self.credentials.authenticate(call.connection))
+
+    def enter(self, call: Call, principal: Principal) -> None:
+        """Count a call whose caller was authenticated.
+
+        Raises:
+            Overloaded, RateLimited: as `admit` does.
+        """
+        call.principal = principal
+        call.report.caller = principal.name
+        self.open_calls.begin(principal.name)
         call.is_counted = True
 
     def leave(self, call: Call) -> None:
@@ -182,10 +199,17 @@ class CallAdmission:
         if allowance is not None:
             call.add_allowance(allowance)
 
-    async def execute(self, call: Call, read_request: Callable[[float], Awaitable[Any]], respond: Respond) -> Any:
+    async def execute(
+        self,
+        call: Call,
+        read_request: Callable[[float], Awaitable[Any]],
+        respond: Respond,
+        checked: "CheckedCall | None" = None,
+    ) -> Any:
         """Execute a unary call within its deadline, and return its response message.
 
-        `read_request` is called when the caller was authenticated, with the seconds until the deadline.
+        `read_request` is called when the caller was authenticated, with the seconds until the deadline. Neither is done
+        where the call is `checked` already.
 
         Raises:
             GatewayError: the call is refused, or has failed.
@@ -199,8 +223,13 @@ class CallAdmission:
             request_id=call.request_id,
             freshness=call.freshness,
         ):
-            await self.admit(call)
-            request = await read_request(seconds)
-            await self.charge(call, request)
+            if checked is None:
+                await self.admit(call)
+                request = await read_request(seconds)
+            else:
+                self.enter(call, checked.principal)
+                request = checked.request
+            if self.capacity.has_allowances:
+                await self.charge(call, request)
             async with self.capacity.slot(call.principal.identity):
                 return await respond(request, call)

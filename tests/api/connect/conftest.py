@@ -43,7 +43,7 @@ async def opened(authenticate: Any = None, **settings: Any) -> AsyncIterator[Wor
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """A world over all sources, without authentication."""
-    async with opened() as world:
+    async with opened(http_server="lean") as world:  # `open_world` has the default, so that both are tested
         yield world
 
 
