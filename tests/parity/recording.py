@@ -48,9 +48,10 @@ _VARYING = (
     (re.compile(rb"\brq_\w+"), b"*request*"),
     (re.compile(rb"within [\d.]+ s"), b"within * s"),
     (re.compile(rb'(RateLimit: "default";r=\d+);t=\d+'), rb"\1;t=*"),
-    (re.compile(rb"(?s)(HTTP/1\.1 429 .*\r\nContent-Length: )\d+(.*Retry after )\d+"), rb"\1*\2*"),
     (re.compile(rb"Retry after \d+"), b"Retry after *"),
-    (re.compile(rb'("codes":\["RATE_LIMITED"\].*"bytes":)\d+'), rb"\1 0"),
+    # The size of a body with seconds in it.
+    (re.compile(rb'(?s)Content-Length: \d+(?=\r\n.*"retryAfter")'), b"Content-Length: *"),
+    (re.compile(rb'("codes":\["(RATE_LIMITED|SOURCE_UNAVAILABLE)"\].*"bytes":)\d+'), rb"\1 0"),
 )
 _TIMES = {"time", "duration_ms", "source_ms", "waited_ms", "request_id"}
 _OTHER_METRICS = re.compile(
