@@ -6,6 +6,9 @@ missing=
 for program in chromium redis-server prometheus jq valgrind; do # a package has the name of its program
   command -v "$program" >/dev/null || missing="$missing $program"
 done
+for proxy in nginx haproxy; do # outside of the path of most users; nginx-light is enough
+  [ -x "/usr/sbin/$proxy" ] || missing="$missing $(echo "$proxy" | sed 's/^nginx$/nginx-light/')"
+done
 [ -z "$missing" ] && exit 0
 sudo=$([ "$(id -u)" = 0 ] || echo sudo)
 $sudo apt-get update -qq

@@ -2,48 +2,20 @@
 
 import asyncio
 import json
-import re
-from urllib.parse import urlsplit
 
 from e2e.http.ambiguous import AMBIGUOUS, VICTIM
+from e2e.http.exchange import exchange, statuses
 
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 # Nothing is a body after CONNECT, so what follows is another request where no tunnel is opened (RFC 9110, 9.3.6).
 _NO_BODY = {"a tunnel"}
 
 
-async def _exchange(url: str, *sent: bytes, quiet: float = 2.0) -> bytes:
-    """Send bytes on one connection; return what is received until it is closed, or nothing comes any more."""
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    received = b""
-    try:
-        for piece in sent:
-            writer.write(piece)
-            await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    data = await asyncio.wait_for(reader.read(65536), quiet)
-                except (TimeoutError, ConnectionError):
-                    return received
-                if not data:
-                    return received
-                received += data
-    finally:
-        writer.transport.abort()
-
-
-def _statuses(received: bytes) -> list[int]:
-    return [int(status) for status in _STATUS.findall(received)]
-
-
 async def test_ambiguous_requests(gateway_url: str) -> None:
     """A request that can be read in two ways is refused and ends the connection, or what is in it is its body."""
-    received = await asyncio.gather(*(_exchange(gateway_url, sent, VICTIM) for sent in AMBIGUOUS.values()))
+    received = await asyncio.gather(*(exchange(gateway_url, sent, VICTIM) for sent in AMBIGUOUS.values()))
     wrong = {}
     for name, response in zip(AMBIGUOUS, received, strict=True):
-        first, *following = _statuses(response) or [0]
+        first, *following = statuses(response) or [0]
         if not (400 <= first <= 505 and following in ([], [200])) and name not in _NO_BODY:
             wrong[name] = response
     assert wrong == {}
@@ -55,5 +27,5 @@ async def test_a_trailer_is_no_field_of_the_next_request(gateway_url: str) -> No
     post = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     chunked = post + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n%b\r\n\r\n"
     victim = post + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    received = await _exchange(gateway_url, chunked % (len(body), body, b"Accept: image/png"), victim)
-    assert set(_statuses(received)) == {200}
+    received = await exchange(gateway_url, chunked % (len(body), body, b"Accept: image/png"), victim)
+    assert set(statuses(received)) == {200}
