@@ -29,6 +29,14 @@ _START_TIMEOUT = 240.0  # seconds; valgrind makes the start ten times slower
 _WARM_UP = 60  # requests, after which no cache and no specialised bytecode of the interpreter changes
 _SETTLING = 20  # requests under callgrind that are not counted
 _FIRST_CALLS = 40  # of the source for what is kept: roles, departments, the user of the kept reads
+# The garbage collector runs once in some hundred requests: whether that is within a measurement, an allocation decides.
+_WITHOUT_COLLECTION = """
+import gc
+gc.disable()
+gc.enable = gc.disable
+from gateway.__main__ import main
+main()
+"""
 _LONG = "3600"  # seconds: nothing expires and nothing is polled during a measurement
 _SETTINGS: Mapping[str, str] = {
     **LEAN,
@@ -147,9 +155,10 @@ def run_counted_gateway(
     """Run the gateway until the block ends."""
     options = LaunchOptions(free_port(), free_port(), source.url, Lookups.BEST, folder)
     launch = gateway_server("gateway", _KEEPING if kept else _SETTINGS).launch(options)
-    program, *arguments = launch.command
+    program = launch.command[0]
     # Bytecode as it is: under valgrind, the compilation of all modules takes longer than the measurement.
     environment = {**launch.environment, "PYTHONPYCACHEPREFIX": ""}
+    arguments = ["-c", _WITHOUT_COLLECTION, "serve"]
     if entries is not None:
         arguments = ["-m", "benchmarks.function_entries", str(entries), "serve"]
     if checkout is not None:
