@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import hits, kept, telemetry
+from benchmarks import commits, hits, kept, telemetry
 from benchmarks.agreement import DisagreementError
 from benchmarks.load import LoadError
 from benchmarks.outcome import Outcome
@@ -27,6 +27,7 @@ _TELEMETRY = "telemetry"
 _KEPT = "kept"
 _KEPT_ROUNDS, _KEPT_SECONDS = 10, 0.4
 _QUICK_SCALE = 0.1  # of the scenarios of kept records
+_PAIRS_ROUNDS, _PAIRS_SECONDS = 12, 0.4
 _TELEMETRY_ROUNDS, _TELEMETRY_SECONDS = 15, 0.4
 _FAILURES = (DisagreementError, FailedStartError, LoadError, subprocess.SubprocessError)
 
@@ -34,6 +35,8 @@ _FAILURES = (DisagreementError, FailedStartError, LoadError, subprocess.Subproce
 def main() -> int:
     """Run the benchmark; return 1 and print the reason when it fails."""
     options = _options()
+    if options.pairs:
+        return _compare_commits(options)
     if options.only == [_TELEMETRY]:
         return _measure_telemetry(options)
     if options.only == [_KEPT]:
@@ -50,6 +53,24 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     _write(outcome, options.results)
+    return 0
+
+
+def _compare_commits(options: argparse.Namespace) -> int:
+    rounds, seconds = options.rounds or _PAIRS_ROUNDS, options.seconds or _PAIRS_SECONDS
+    if options.quick:
+        rounds, seconds = _QUICK.rounds, _QUICK.seconds
+    try:
+        before, after = options.pairs
+        outcome = commits.run(before, after, rounds, seconds, lambda text: sys.stderr.write(f"{text}\n"))
+    except _FAILURES as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    options.results.mkdir(parents=True, exist_ok=True)
+    text = commits.markdown(outcome)
+    (options.results / "pairs.json").write_bytes(outcome.json())
+    (options.results / "pairs.md").write_text(text)
+    sys.stdout.write(text)
     return 0
 
 
@@ -101,13 +122,13 @@ def _options() -> argparse.Namespace:
         "--rounds",
         type=int,
         help=f"number of rounds; results are medians [default {_ROUNDS}; telemetry {_TELEMETRY_ROUNDS}; "
-        f"kept {_KEPT_ROUNDS}]",
+        f"kept {_KEPT_ROUNDS}; pairs {_PAIRS_ROUNDS}]",
     )
     parser.add_argument(
         "--seconds",
         type=float,
         help=f"seconds of one measurement [default {_SECONDS:g}; telemetry {_TELEMETRY_SECONDS:g}; "
-        f"kept {_KEPT_SECONDS:g}]",
+        f"kept {_KEPT_SECONDS:g}; pairs {_PAIRS_SECONDS:g}]",
     )
     parser.add_argument(
         "--only",
@@ -118,6 +139,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--before", type=Path, metavar="FOLDER", help="telemetry: compare also with another checkout of the repository"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        nargs=2,
+        metavar="FOLDER",
+        help="compare two checkouts of the repository, the earlier one first, and nothing else",
     )
     parser.add_argument("--quick", action="store_true", help="one short round, which shows only that everything works")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="folder for the results [benchmarks/results]")

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import orjson
 from benchmarks.constant_source import ConstantSource
 from benchmarks.dialects import GraphQL
 from benchmarks.load import Connection, LoadError, open_connection, send_request
-from benchmarks.operations import USER, Lookups, Operation
+from benchmarks.operations import USER, Lookups
 from benchmarks.processes import free_port, running_process, wait_until
 from benchmarks.servers import LEAN, LaunchOptions, gateway_server, keeping_settings
 
@@ -53,19 +53,18 @@ Entry = tuple[str, int, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One kind of request: the number that is counted, and whether all have the variables of the first one."""
+    """One kind of request."""
 
     name: str
     title: str
-    operation: Operation
+    build: Callable[[int, int], bytes]
+    """Returns the bytes of the n-th request to a port."""
     requests: int
+    """The number of requests that are counted."""
     kept: bool = False
+    """Whether the gateway keeps records."""
     calls: int = 1
     """The number of source calls of a request."""
-
-    def build(self, port: int, n: int) -> bytes:
-        """Return the bytes of the n-th request."""
-        return GraphQL().build_request(port, self.operation, 0 if self.kept else n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import proc
+from benchmarks.connect_load import get_user
 from benchmarks.figures import Figures, percentile
 from benchmarks.grpc_load import generate_grpc_load
 from benchmarks.load import Load, LoadError, generate_load, send_request
@@ -17,10 +18,12 @@ from benchmarks.pairs import Spent
 from benchmarks.processes import free_port, running_process, wait_until
 from benchmarks.servers import LaunchOptions, Server
 
-__all__ = ["GRPC", "Cores", "RunningServer", "start_server"]
+__all__ = ["CONNECT", "GRPC", "Cores", "RunningServer", "start_server"]
 
 GRPC = "grpc"
 """The name of the operation GetUser over gRPC."""
+CONNECT = "connect"
+"""The name of the operation GetUser over Connect, in protobuf."""
 _START_TIMEOUT = 60.0  # seconds
 _IDS = 4096
 
@@ -60,6 +63,10 @@ class RunningServer:
         port = self.options.grpc_port
         return self._measure(lambda: generate_grpc_load(port, connections=connections, seconds=seconds))
 
+    def measure_connect(self, *, connections: int, seconds: float) -> Figures:
+        """Measure the server under the load of GetUser over Connect."""
+        return self._measure(lambda: self._connect_load(connections, seconds))
+
     def spend(self, operation: Operation, *, connections: int, seconds: float) -> Spent:
         """Return the CPU time under the load of an operation, exact enough for short measurements."""
         port, dialect = self.options.port, self.server.dialect
@@ -70,6 +77,14 @@ class RunningServer:
         """Return the CPU time under the load of GetUser over gRPC."""
         port = self.options.grpc_port
         return self._spend(lambda: generate_grpc_load(port, connections=connections, seconds=seconds))
+
+    def spend_connect(self, *, connections: int, seconds: float) -> Spent:
+        """Return the CPU time under the load of GetUser over Connect."""
+        return self._spend(lambda: self._connect_load(connections, seconds))
+
+    def _connect_load(self, connections: int, seconds: float) -> Load:
+        requests = [get_user(self.options.port, n) for n in range(_IDS)]
+        return generate_load(self.options.port, requests, connections=connections, seconds=seconds)
 
     def resident_bytes(self) -> int:
         return proc.resident_bytes(self.pid)

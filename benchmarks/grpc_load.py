@@ -11,9 +11,11 @@ from benchmarks.load import Load
 from benchmarks.operations import user_id
 from usergateway.v1 import users_pb2 as v1
 
-__all__ = ["generate_grpc_load"]
+__all__ = ["METHOD", "generate_grpc_load", "get_user_request"]
 
-_METHOD = "/usergateway.v1.UserService/GetUser"
+METHOD = "/usergateway.v1.UserService/GetUser"
+"""The path of GetUser, over gRPC and Connect."""
+
 _CHANNELS = 4
 _TIMEOUT = 60.0  # seconds
 _PATHS = (
@@ -26,6 +28,13 @@ _PATHS = (
     "department.source_id",
     "department.name",
 )
+
+
+def get_user_request(n: int) -> v1.GetUserRequest:
+    """Return the message of the n-th request: the fields of `user(id)`."""
+    request = v1.GetUserRequest(id=user_id(n), source=v1.USER_SOURCE_ACCOUNT)
+    request.read_mask.paths.extend(_PATHS)
+    return request
 
 
 def generate_grpc_load(port: int, *, connections: int, seconds: float) -> Load:
@@ -41,12 +50,11 @@ async def _load(port: int, connections: int, seconds: float) -> Load:
 
         async def worker(number: int) -> None:
             call = channels[number % len(channels)].unary_unary(
-                _METHOD, v1.GetUserRequest.SerializeToString, v1.User.FromString
+                METHOD, v1.GetUserRequest.SerializeToString, v1.User.FromString
             )
             n = number
             while time.perf_counter() < until:
-                request = v1.GetUserRequest(id=user_id(n), source=v1.USER_SOURCE_ACCOUNT)
-                request.read_mask.paths.extend(_PATHS)
+                request = get_user_request(n)
                 sent_at = time.perf_counter()
                 user = await call(request, timeout=_TIMEOUT)
                 latencies.append(time.perf_counter() - sent_at)

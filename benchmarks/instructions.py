@@ -10,26 +10,25 @@ fails when one has grown by more than 3 %; `--write` writes the counts of the pr
 
 import argparse
 import platform
-import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
 
+from benchmarks.connect_load import get_user
 from benchmarks.constant_source import run_constant_source
 from benchmarks.counted_gateway import Counted, Entry, callgrind, run_counted_gateway, total
+from benchmarks.dialects import GraphQL
 from benchmarks.load import LoadError
-from benchmarks.operations import UPDATE, USER, USERS, Operation, user_id
+from benchmarks.machine import describe_python
+from benchmarks.operations import UPDATE, USER, USERS, Operation
 from benchmarks.processes import FailedStartError
 from benchmarks.source_responses import record
 from benchmarks.table import table
-from gateway.users.enums import UserSource
-from gateway.users.ids import Kind, Ref, encode
 
 __all__ = [
     "EXPECTATIONS",
@@ -46,18 +45,19 @@ __all__ = [
 EXPECTATIONS = Path(__file__).parent / "instructions.json"
 LIMIT = 1.03
 """The largest accepted ratio of a count to its expectation."""
-_NODE = Operation(
-    "node",
-    "node(id)",
-    "query Node($id: ID!) { node(id: $id) { id ... on User { sourceId name email status } } }",
-    lambda n: {"id": encode(Ref(Kind.USER, UserSource.ACCOUNT, user_id(n)))},
-)
+
+
+def _graphql(operation: Operation, *, same: bool = False) -> Callable[[int, int], bytes]:
+    """Return the function for requests of an operation, each with other variables or all with the same."""
+    return lambda port, n: GraphQL().build_request(port, operation, 0 if same else n)
+
+
 OPERATIONS = (
-    Counted("user", "user(id)", USER, 300),
-    Counted("users", "users(50), lookups kept", USERS, 40),
-    Counted("update", "updateAccountUser", UPDATE, 200),
-    Counted("node", "node(id)", _NODE, 100),
-    Counted("kept", "user(id), kept", USER, 300, kept=True, calls=0),
+    Counted("user", "user(id)", _graphql(USER), 300),
+    Counted("users", "users(50), lookups kept", _graphql(USERS), 40),
+    Counted("update", "updateAccountUser", _graphql(UPDATE), 200),
+    Counted("connect", "Connect GetUser", get_user, 300),
+    Counted("kept", "user(id), kept", _graphql(USER, same=True), 300, kept=True, calls=0),
 )
 
 
@@ -69,10 +69,7 @@ def unavailable() -> str | None:
 
 def interpreter() -> str:
     """Return what the counts depend on besides the code: the build of the interpreter, the C library, the machine."""
-    compiler = re.sub(r"[^\w. ]", "", platform.python_compiler()).strip()
-    optimized = "PGO" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "no PGO"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return ", ".join((python, compiler, optimized, " ".join(platform.libc_ver()), platform.machine()))
+    return ", ".join((describe_python(), " ".join(platform.libc_ver()), platform.machine()))
 
 
 def expected() -> Mapping[str, int] | None:

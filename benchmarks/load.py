@@ -32,13 +32,21 @@ class Load:
     latencies: list[float]
 
 
-def post(port: int, path: str, body: bytes, n: int = 0, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the bytes of the n-th POST request with a JSON body."""
+def post(
+    port: int,
+    path: str,
+    body: bytes,
+    n: int = 0,
+    headers: Mapping[str, str] | None = None,
+    *,
+    media_type: str = "application/json",
+) -> bytes:
+    """Return the bytes of the n-th POST request; the response is to have the same media type."""
     head = (
         f"POST {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
-        "Content-Type: application/json",
-        "Accept: application/json",
+        f"Content-Type: {media_type}",
+        f"Accept: {media_type}",
         f"X-Request-ID: benchmark-{n:06d}",
         f"Content-Length: {len(body)}",
         *(f"{name}: {value}" for name, value in (headers or {}).items()),

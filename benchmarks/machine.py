@@ -2,14 +2,16 @@
 
 import os
 import platform
+import re
 import subprocess
+import sysconfig
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers
 
-__all__ = ["describe_machine"]
+__all__ = ["describe_machine", "describe_python"]
 
 
 def describe_machine() -> dict[str, str]:
@@ -23,10 +25,17 @@ def describe_machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "load average before": f"{os.getloadavg()[0]:.1f}",
         "kernel": f"{uname.system} {uname.release}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": describe_python(),
         **{name: version(name) for name in libraries},
         **peers.versions(),
     }
+
+
+def describe_python() -> str:
+    """Return the interpreter and its build: one with profile-guided optimization (PGO) takes about a tenth less CPU."""
+    compiler = re.sub(r"[^\w. ]", "", platform.python_compiler()).strip()
+    optimized = "PGO" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "no PGO"
+    return f"{platform.python_implementation()} {platform.python_version()}, {compiler}, {optimized}"
 
 
 def _cpu() -> str:

@@ -1,7 +1,7 @@
 """Draws the two plots of a run: CPU per request as bars, the sweeps as lines."""
 
 from benchmarks.figures import Figures, Key
-from benchmarks.fleet import GRPC
+from benchmarks.fleet import CONNECT, GRPC
 from benchmarks.operations import USER
 from benchmarks.outcome import CONNECTIONS, Outcome
 from benchmarks.servers import OURS
@@ -18,19 +18,21 @@ def comparison(outcome: Outcome) -> str:
     groups = [
         Bars(title, unit, _bars(outcome, medians, operation))
         for operation, title in outcome.operations.items()
-        if operation != GRPC
+        if operation not in {CONNECT, GRPC}
     ]
     return bars([group for group in groups if group.bars], "CPU time a request, by server and operation")
 
 
 def _bars(outcome: Outcome, medians: dict[Key, Figures], operation: str) -> list[Bar]:
-    """Return one bar for each server; for `user(id)` also one for the same read over gRPC."""
+    """Return one bar for each server; for `user(id)` also one for the same read over gRPC and Connect."""
     found_bars = []
     for name, server_title in outcome.titles.items():
         if (name, operation, BUSY) in medians:
             found_bars.append(Bar(server_title, medians[name, operation, BUSY].cpu, name.startswith(OURS)))
-        if operation == USER.name and (name, GRPC, BUSY) in medians:
-            found_bars.append(Bar(f"{server_title}, gRPC", medians[name, GRPC, BUSY].cpu, name.startswith(OURS)))
+        for same, protocol in ((GRPC, "gRPC"), (CONNECT, "Connect")):
+            if operation == USER.name and (name, same, BUSY) in medians:
+                cpu = medians[name, same, BUSY].cpu
+                found_bars.append(Bar(f"{server_title}, {protocol}", cpu, name.startswith(OURS)))
     return found_bars
 
 

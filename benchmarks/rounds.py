@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.figures import Sample
-from benchmarks.fleet import GRPC, RunningServer
+from benchmarks.fleet import CONNECT, GRPC, RunningServer
 from benchmarks.operations import USER, Lookups, Operation, users
 from benchmarks.outcome import CONNECTIONS, USERS, Outcome, Point
 from benchmarks.servers import FLOOR, OURS
@@ -46,6 +46,7 @@ def warm_up(fleet: Fleet, operations: Sequence[Operation], plan: Plan) -> None:
             running.measure(operation, connections=BUSY, seconds=plan.warm_up)
     for running in _grpc_participants(fleet):
         running.measure_grpc(connections=BUSY, seconds=plan.warm_up)
+        running.measure_connect(connections=BUSY, seconds=plan.warm_up)
 
 
 def measure(outcome: Outcome, fleet: Fleet, operations: Sequence[Operation], plan: Plan, report: Report) -> None:
@@ -61,6 +62,8 @@ def measure(outcome: Outcome, fleet: Fleet, operations: Sequence[Operation], pla
             for connections in plan.connections:
                 figures = running.measure_grpc(connections=connections, seconds=plan.seconds)
                 outcome.samples.append(Sample(running.server.name, GRPC, connections, figures))
+                figures = running.measure_connect(connections=connections, seconds=plan.seconds)
+                outcome.samples.append(Sample(running.server.name, CONNECT, connections, figures))
 
 
 def sweep(outcome: Outcome, fleet: Fleet, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import machine, peers, tailcall
 from benchmarks.agreement import check
-from benchmarks.fleet import GRPC, Cores, RunningServer, start_server
+from benchmarks.fleet import CONNECT, GRPC, Cores, RunningServer, start_server
 from benchmarks.nginx import run_sources
 from benchmarks.operations import OPERATIONS, Lookups
 from benchmarks.outcome import Outcome
@@ -42,7 +42,8 @@ def run(selected: Sequence[Server], plan: Plan) -> Outcome:
         machine.describe_machine(),
         {"rounds": plan.rounds, "seconds": plan.seconds},
         {server.name: server.title for server in selected},
-        {operation.name: operation.title for operation in OPERATIONS} | {GRPC: "gRPC GetUser"},
+        {operation.name: operation.title for operation in OPERATIONS}
+        | {GRPC: "gRPC GetUser", CONNECT: "Connect GetUser"},
         _install_peers(selected),
     )
     # One more than the size shows a server that there are more users.

@@ -5,7 +5,7 @@ A new setting of the gateway that may make it faster or slower needs one line in
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -27,6 +27,7 @@ __all__ = [
     "gateway_server",
     "keeping_peers",
     "keeping_settings",
+    "of_checkout",
     "servers",
 ]
 
@@ -115,6 +116,19 @@ def gateway_server(name: str, settings: Mapping[str, str], variant: str = "") ->
     """Return this gateway with these settings, in a variant of `benchmarks/altered.py` if one is named."""
     same_hashes = {"PYTHONHASHSEED": "0"}  # else the order of sets differs from process to process
     return Server(name, name, _gateway({**same_hashes, **settings}, variant), grpc=True)
+
+
+def of_checkout(server: Server, checkout: Path) -> Server:
+    """Return this gateway as it is in another checkout of the repository."""
+
+    def launch(options: LaunchOptions) -> Launch:
+        launched = server.launch(options)
+        program, *arguments = launched.command
+        # Without -P, Python would import the gateway of the present folder.
+        environment = {**launched.environment, "PYTHONPATH": str(checkout.resolve())}
+        return Launch([program, "-P", *arguments], environment)
+
+    return replace(server, launch=launch)
 
 
 def _gateway(settings: Mapping[str, str], variant: str = "") -> Callable[[LaunchOptions], Launch]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks.figures import Figures, Key
-from benchmarks.fleet import GRPC
+from benchmarks.fleet import CONNECT, GRPC
 from benchmarks.servers import BARE, FLOOR, OURS
 
 __all__ = ["Verdict", "verdicts"]
@@ -45,19 +45,20 @@ def verdicts(
     def inverse(value: float | None) -> float | None:
         return None if value is None else 1 / value
 
-    yield _at_most(1.25, "user(id): to the hand-written handler", ratio("user", FLOOR))
-    yield _at_most(1.0, "user(id): to Mercurius, JIT", ratio("user", "mercurius"))
-    yield _at_most(1.5, "user(id): to Tailcall", ratio("user", "tailcall"))
+    yield _at_most(0.75, "user(id): to the hand-written handler", ratio("user", FLOOR))
+    yield _at_most(0.75, "user(id): to Mercurius, JIT", ratio("user", "mercurius"))
+    yield _at_most(1.1, "user(id): to Tailcall", ratio("user", "tailcall"))
     yield _at_most(0.6, "gRPC GetUser: to GraphQL user(id)", ratio(GRPC, ours, "user"))
+    yield _at_most(1.0, "Connect GetUser: to GraphQL user(id)", ratio(CONNECT, ours, "user"))
     yield _at_least(5.0, "users(50): Mercurius, JIT, to this gateway", inverse(ratio("users", "mercurius")))
     yield _at_most(1.0, "users(50): to Tailcall", ratio("users", "tailcall"))
     yield _at_least(1.5, "users(50), 3 calls: the best peer to this gateway", best("users-equal"))
-    yield _at_most(1.0, "updateAccountUser: to Mercurius, JIT", ratio("update", "mercurius"))
+    yield _at_most(1.1, "updateAccountUser: to Mercurius, JIT", ratio("update", "mercurius"))
     yield _at_most(
         1.15, "user(id): to the same without steps and measures", ratio("user", BARE) if ours == OURS else None
     )
-    yield _at_most(0.8, "cold start to first answer", cold.get(ours), " s")
-    yield _at_most(110.0, "resident after load", resident[ours] / 2**20 if ours in resident else None, " MiB")
+    yield _at_most(0.5, "cold start to first answer", cold.get(ours), " s")
+    yield _at_most(85.0, "resident after load", resident[ours] / 2**20 if ours in resident else None, " MiB")
 
 
 def _at_most(limit: float, description: str, measured: float | None, unit: str = "") -> Verdict:

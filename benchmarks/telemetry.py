@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.fleet import Cores, RunningServer, start_server
 from benchmarks.nginx import run_sources
 from benchmarks.operations import UPDATE, USER, USERS, Lookups, Operation
 from benchmarks.pairs import Ratio, Spent, alternate, ratios
-from benchmarks.servers import Launch, LaunchOptions, Server, gateway_server
+from benchmarks.servers import Server, gateway_server, of_checkout
 from benchmarks.source_responses import record
 from benchmarks.table import table
 from benchmarks.targets import BUSY
@@ -180,17 +180,7 @@ def _server(title: str, variant: Variant, settings: Mapping[str, str], collector
         {**settings, **variant.settings, **tracing},
         "" if variant.metrics or variant.checkout else _UNMEASURED,
     )
-    if variant.checkout is None:
-        return server
-
-    def launch(options: LaunchOptions) -> Launch:
-        launched = server.launch(options)
-        program, *arguments = launched.command
-        # Without -P, Python would import the gateway of the present folder.
-        environment = {**launched.environment, "PYTHONPATH": str(variant.checkout)}
-        return Launch([program, "-P", *arguments], environment)
-
-    return replace(server, launch=launch)
+    return server if variant.checkout is None else of_checkout(server, variant.checkout)
 
 
 def _measure(

@@ -42,9 +42,9 @@ def test_the_table_has_the_conditions_of_the_run() -> None:
     assert text.startswith("date 2026-11-22, python CPython 3.11.\n")
     assert "Medians of 1 rounds of 0.5 s each" in text
     assert "Left out: tailcall (no C library)." in text
-    assert "| user(id): to the hand-written handler: at most 1.25 | 0.25, met |" in text
-    assert "| resident after load: at most 110 MiB | 128.00 MiB, **missed** |" in text
-    assert "| user(id): to Tailcall: at most 1.5 |  |" in text
+    assert "| user(id): to the hand-written handler: at most 0.75 | 0.25, met |" in text
+    assert "| resident after load: at most 85 MiB | 128.00 MiB, **missed** |" in text
+    assert "| user(id): to Tailcall: at most 1.1 |  |" in text
 
 
 def test_json_has_medians_and_every_sample() -> None:
