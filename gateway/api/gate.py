@@ -96,7 +96,8 @@ class Gate:
     def leave(self, caller: str) -> None:
         """Release a slot. The operation that is next gets it at once, so that no other takes it in between."""
         self._inside -= 1
-        self._inside_of.remove(caller)
+        if caller:
+            self._inside_of.remove(caller)
         for waiting in self._waiting:  # few are passed over: those that have their maximum
             if self._may_enter(waiting):
                 self._assign(waiting)
@@ -107,7 +108,8 @@ class Gate:
 
     def _take(self, caller: str) -> None:
         self._inside += 1
-        self._inside_of.add(caller)
+        if caller:
+            self._inside_of.add(caller)
 
     def _assign(self, caller: str) -> None:
         """Give a slot to the operation of that caller that has waited longest."""

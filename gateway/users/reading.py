@@ -106,6 +106,7 @@ class UserReader:
         self._batches = UserBatches(sources, self._records, self.kept_users.credential_refused)
         is_immediate = mode is KeepMode.ON and catch_up is None
         self._immediate = self._kept_sources if is_immediate else frozenset()  # what is kept needs no wait
+        self.gives_at_once = bool(self._immediate)
 
     def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
         """Return a user in a tuple, which holds None if there is none, if it can be given without waiting; else None.
@@ -127,11 +128,6 @@ class UserReader:
     def has_fresh_user(self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness) -> bool:
         """Return whether `kept_user` would give a user to a query that wants this. Nothing is counted."""
         return ref.source in self._immediate and self._find_fresh(ref, needs, principal, wanted) is not None
-
-    @property
-    def gives_at_once(self) -> bool:
-        """Whether there are users that can be given without waiting."""
-        return bool(self._immediate)
 
     def _find_fresh(
         self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness

@@ -107,6 +107,9 @@ def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
     if definition.base_resolver.info_parameter is None or definition.base_resolver.self_parameter is None:
         return wrapped, False
 
+    if not any(conversions.values()) and all(name == key for key, name in names.items()):
+        return function, True
+
     converted = [(names[key], key, convert) for key, convert in conversions.items() if convert is not None]
 
     def resolve(source: Any, info: LiteInfo, /, **arguments: Any) -> Any:

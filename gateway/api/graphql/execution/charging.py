@@ -41,11 +41,6 @@ class Charging:
             return None
         return await self.preparation(request, incoming)
 
-    @property
-    def has_allowances(self) -> bool:
-        """Whether callers are charged. Without allowances, only `cost` does anything."""
-        return self._capacity.has_allowances
-
     async def operation(
         self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
     ) -> tuple[int, Allowance | None]:

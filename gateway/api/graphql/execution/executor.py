@@ -261,7 +261,7 @@ class Executor:
         requested, calls = self._requested(request, incoming)
         allowance = None
         if event is None:
-            if self.charging.has_allowances:
+            if self._capacity.has_allowances:
                 cost, allowance = await self.charging.execution(prepared, request, incoming)
             else:
                 cost = self.charging.cost(prepared, request)

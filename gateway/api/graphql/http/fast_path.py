@@ -94,7 +94,7 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
     immediate: bool
 
     def respond_now(self) -> WebResponse:
-        """Do the same as `respond`, without an event loop."""
+        """Do the same as `respond` without a task, where that does not wait."""
         execution = self.respond()
         try:
             execution.send(None)
