@@ -88,6 +88,9 @@ class _Loader(DataLoader[Ref, Any], ABC):
     graphql-core lets fields below a null that was propagated go on in tasks: `close` ends those that await a record.
     """
 
+    keeps = True
+    """Whether records of the kind are kept at all."""
+
     fresh: Callable[[Ref], tuple[Any] | None] | None = None
     """Returns a record in a tuple if it is kept and within its lifetime, else None; None: there are no such records.
 
@@ -106,7 +109,7 @@ class _Loader(DataLoader[Ref, Any], ABC):
     def load(self, key: Ref) -> "asyncio.Future[Any]":
         """Return a future of the record, which is already done if the record is kept: no batch, no tasks."""
         requested = self._requested.get(key)
-        if requested is None and self._principal.may(Action.READ, key.source):
+        if requested is None and self.keeps and self._principal.may(Action.READ, key.source):
             kept = self._given.get(key) or self.kept(key)
             if kept is not None:
                 requested = self._requested[key] = self.loop.create_future()
@@ -137,7 +140,7 @@ class _Loader(DataLoader[Ref, Any], ABC):
         current_principal.set(self._principal)  # the task of a batch has a separate context
         # Scopes are checked here and not only in the service, because a record refers to records of other sources, and
         # the first record may be the result of a change.
-        if all(self._principal.may(Action.READ, key.source) for key in keys):
+        if all(self._principal.may(Action.READ, source) for source in {key.source for key in keys}):
             return await self.fetch(keys)
         return await self._fetch_allowed(keys)
 
@@ -192,6 +195,7 @@ class _RecordLoader(_Loader):
         super().__init__(needs, principal)
         self._reference = reference
         fresh = reference.fresh(kind, needs, principal)
+        self.keeps = fresh is not None
         self.fresh = None if fresh is None else fresh.find
 
     def kept(self, ref: Ref) -> tuple[Any] | None:
