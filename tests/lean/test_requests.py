@@ -14,6 +14,7 @@ from lean.request_parsers import LeanConnections, Read, Stream, aiohttp_read, le
 
 _HALF = COUNT // 2
 _EARLY = re.compile(rb"HTTP/1\.1 4")
+_REPEATED = 5  # every fifth message is sent several times on a connection
 _EVERYWHERE = 100  # every hundredth message is cut at each of its bytes
 
 LEAN_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
@@ -124,5 +125,10 @@ async def test_whole_and_in_pieces(responds: str) -> None:
                 received = await fast.responses(pieces, pauses=pauses)
                 assert received == expected, f"TEST_FUZZ_SEED={SEED}, request {number}: {pieces}"
             assert await slow.responses(cut_at_random(stream, random), pauses=pauses) == expected
+            # The next requests with the same head, which the fast reader remembers, and with another body or head.
+            others = (stream, stream[:-1] + b"x", stream.replace(b"Host: x", b"Host: y"))
+            for following in others if number % _REPEATED == 0 else ():
+                again = [stream, following, stream]
+                assert await fast.responses(again) == await slow.responses(again), f"request {number}: {again}"
     assert fast.handled > _HALF // 40
     assert slow.handled == 0
