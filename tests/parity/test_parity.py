@@ -1,9 +1,10 @@
 """The fast paths cannot be noticed: the same responses, calls to the sources, lines of the log and metrics.
 
-`TEST_PARITY=all` compares every table on both HTTP servers. `make test` has each table on one of them, and on both what
-depends on the server.
+`TEST_PARITY=all` compares every table on both HTTP servers. `make test` has each table on one of them, and a part of
+the one that depends on the server on both.
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,18 +18,25 @@ from security.manifests import write_manifest
 
 from gateway.api.web.servers import ServerName
 
+
+def repeated(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases with each request three times: the fast path is for operations and tokens that are known."""
+    return [dataclasses.replace(case, requests=[*case.requests] * 3) for case in cases]
+
+
 _TABLES: Mapping[str, tuple[Sequence[Case], Mapping[str, Any]]] = {
     "HTTP": ([*HTTP, *LEAVING], {"cors_origins": ("https://app.example",)}),
-    "operations": (OPERATIONS, {}),
+    "operations": (repeated(OPERATIONS), {}),
     "changes": (CHANGES, {}),
     "faults": (FAULTS, {"account": {"timeout": 1.2, "try_timeout": 0.3, "max_attempts": 2}}),
     "kept": ([*KEPT, *OPERATIONS[:10]], {"keep_mode": "on"}),
-    "callers": (CALLERS, {}),
+    "callers": (repeated(CALLERS), {}),
     "counted": (COUNTED, {"rate_limit": {"cost": 500, "window": 86_400}}),
-    "trusted": (TRUSTED, {"documents": {"trust": "enforce"}}),
-    "trusted or not": (TRUSTED, {"documents": {"trust": "log"}}),
-    "persisted": (TRUSTED, {"documents": {"automatic": True}}),
+    "trusted": (repeated(TRUSTED), {"documents": {"trust": "enforce"}}),
+    "trusted or not": (repeated(TRUSTED), {"documents": {"trust": "log"}}),
+    "persisted": (repeated(TRUSTED), {"documents": {"automatic": True}}),
 }
+_EVERYTHING = os.environ.get("TEST_PARITY") == "all"
 _ON_LEAN = {"changes", "faults", "counted", "trusted"}
 _SERVERS = get_args(ServerName)
 
@@ -48,7 +56,7 @@ def _check_the_shared_read(seen: Mapping[str, Any]) -> None:
 
 def _both() -> list[tuple[str, str]]:
     everything = [(table, server) for table in _TABLES for server in _SERVERS]
-    if os.environ.get("TEST_PARITY") == "all":
+    if _EVERYTHING:
         return everything
     return [(name, server) for name, server in everything if name == "HTTP" or (name in _ON_LEAN) == (server == "lean")]
 
@@ -57,6 +65,8 @@ def _both() -> list[tuple[str, str]]:
 async def test_parity(table: str, server: str, tmp_path: Path) -> None:
     """Whatever is requested, the fast paths have the same results."""
     cases, settings = _TABLES[table]
+    if table == "HTTP" and server == "aiohttp" and not _EVERYTHING:
+        cases = [*cases[: -len(LEAVING) : 3], *LEAVING]
     if table in {"callers", "counted"}:
         callers = Callers(tmp_path)
         cases, settings = callers.with_credentials(cases), {**settings, **callers.settings}
