@@ -221,8 +221,8 @@ class FastCalls:
         request = call.request
         call.is_under_way = False
         self._timing.end(request, call.attempt, call.started, result)
-        if call.flight is None and isinstance(result, Response | GatewayError):
-            call.limit.dispatch.end(outcome_unknown=has_unknown_outcome(request, result))
+        if isinstance(result, Response | GatewayError):
+            call.limit.dispatch.end(outcome_unknown=call.flight is None and has_unknown_outcome(request, result))
         if isinstance(result, Response):
             if call.credential is not None and call.credential is not CONFIGURED:
                 call.credential.note(result)
@@ -321,7 +321,8 @@ class FastCalls:
         if not call.is_under_way:
             return
         call.connection.abandon(pending)
-        deadline_before = current_deadline.set(call.limit.deadline)
+        # That of all who waited: one whose own deadline was earlier than the end is no evidence about the source.
+        deadline_before = current_deadline.set(call.flight.deadline if call.flight else call.limit.deadline)
         dispatch_before = current_dispatch.set(call.limit.dispatch)
         self._end_attempt(call, asyncio.CancelledError())
         current_dispatch.reset(dispatch_before)

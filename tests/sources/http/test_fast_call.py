@@ -231,6 +231,46 @@ async def test_the_first_caller_leaves(held: HeldServer, late: bool) -> None:  #
     await calls.transport.aclose()
 
 
+async def test_the_deadline_of_one_who_left(held: HeldServer) -> None:
+    """The deadline of a caller that has left does not end the call, for which others wait."""
+    calls = await connected(held)
+
+    async def first() -> Response:
+        with operation(timeout=0.1, calls=CallList()):
+            return await calls.send(calls.request())
+
+    leaving = asyncio.ensure_future(first())
+    await held.until(lambda: len(held.requests) == 2)
+    second = asyncio.ensure_future(calls.outcome(calls.request()))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.sleep(0.15)  # its deadline has passed
+    await held.respond(1)
+    assert await second == (200, {"content-length": "2"}, b"{}")
+    assert calls.attempts == [("GET", "200")] * 2
+    await calls.transport.aclose()
+
+
+async def test_the_last_one_leaves_before_its_deadline(held: HeldServer) -> None:
+    """It is no evidence about the source, also if the deadline of the first caller, who has left, has passed."""
+    calls = await connected(held)
+    calls.circuit._settings = CircuitSettings(min_calls=1, ratio=0.1, hung_after=0.0)
+
+    async def read(seconds: float) -> Response:
+        with operation(timeout=seconds, calls=CallList()):
+            return await calls.send(calls.request())
+
+    first = asyncio.ensure_future(read(0.05))
+    await held.until(lambda: len(held.requests) == 2)
+    second = asyncio.ensure_future(read(5))
+    await asyncio.gather(first, return_exceptions=True)
+    second.cancel()
+    await held.until(lambda: held.closed == 1)
+    assert calls.circuit.state == "closed"
+    assert calls.attempts == [("GET", "200"), ("GET", "cancelled")]
+    await calls.transport.aclose()
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_the_response_of_one_who_left(held: HeldServer, late: bool) -> None:  # noqa: FBT001 - a table's column
     """A response that comes in the moment in which the first caller is cancelled is not lost for the others."""

@@ -130,7 +130,10 @@ class ClientConnection(asyncio.Protocol):
             self.close()
 
     def keep(self, response: asyncio.Future[Response]) -> asyncio.Future[Response]:
-        """Return a new future for a response whose caller is cancelled, or has a DeadlinePassedError."""
+        """Return a new future for a response whose caller is cancelled, or has a DeadlinePassedError.
+
+        The deadline of that caller does not end the request any more.
+        """
         kept: asyncio.Future[Response] = self._loop.create_future()
         result = self._unclaimed.pop(response, None)
         if isinstance(result, Response):
@@ -139,6 +142,8 @@ class ClientConnection(asyncio.Protocol):
             kept.set_exception(result)
         elif self._response is response:
             self._response = kept
+            self._deadline_at = math.inf  # that of the caller, who does not wait any more
+            self._wait_for_reading()
         return kept
 
     def close(self) -> None:
