@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_A_MOMENT = 1.0  # seconds: more than the time between the check whether a user needs no wait and the execution
 
 
 class KeepMode(StrEnum):
@@ -126,20 +127,25 @@ class UserReader:
         return (kept.value,)
 
     def has_fresh_user(self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness) -> bool:
-        """Return whether `kept_user` would give a user to a query that wants this. Nothing is counted."""
-        return ref.source in self._immediate and self._find_fresh(ref, needs, principal, wanted) is not None
+        """Return whether `kept_user` gives a user to such a query, now and a moment later. Nothing is counted."""
+        if ref.source not in self._immediate:
+            return False
+        return self._find_fresh(ref, needs, principal, wanted, older=_A_MOMENT) is not None
 
     def _find_fresh(
-        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness
+        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness, *, older: float = 0.0
     ) -> tuple[Kept, float] | None:
-        """Return what is kept of a user, and for how many seconds it may still be given; None if it may not."""
+        """Return what is kept of a user, and for how many seconds it may still be given; None if it may not.
+
+        `older`: it may only if it also may in so many seconds.
+        """
         credential = principal.credential(ref.source)
         kept = self._records.find(RecordKey(credential, ref))
         if kept is None or not needs <= kept.needs:
             return None
         age = self._records.clock() - kept.read_at
         lifetime = self._user_lifetime(ref.source, credential, kept)
-        return (kept, lifetime - age) if wanted.accepts(age, lifetime) else None
+        return (kept, lifetime - age) if wanted.accepts(age + older, lifetime) else None
 
     def keeps(self, source: UserSource) -> bool:
         """Return whether users of a source are kept."""
