@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
+from gateway.api.connect import json_reader
 from gateway.api.connect.json_reader import message_of_json
 from gateway.api.connect.json_writer import json_bytes, json_value
 from gateway.errors import BadUserInput
@@ -170,3 +171,20 @@ def test_bytes_in_a_change() -> None:
     for text in ("+/8=", "-_8", "-_8="):
         data = orjson.dumps({"id": "x", "user": {"icon": {"content": text}}})
         assert message_of_json(users_pb2.UpdateSoftwareOneUserRequest, data).user.icon.content == b"\xfb\xff"
+
+
+@pytest.mark.parametrize("name", ["ids", "sources", "unknown"])
+def test_json_with_more_values_than_a_request_needs_is_refused_before_it_is_parsed(name: str) -> None:
+    """`json_format` takes a second for a request of the largest size, in which the process does nothing else."""
+    content = json.dumps({name: [1] * 20_002}).encode()
+    with pytest.raises(BadUserInput, match="too many values"):
+        message_of_json(users_pb2.WatchUsersRequest, content)
+
+
+def test_no_long_mask_is_kept_in_memory() -> None:
+    """A mask takes ten times as much memory as its text, and a client may send another one with each request."""
+    before = json_reader._cached_mask.cache_info().currsize
+    content = json.dumps({"id": "1", "readMask": ",".join(["name"] * 1_000)}).encode()
+    message = message_of_json(users_pb2.GetUserRequest, content)
+    assert list(message.read_mask.paths) == ["name"] * 1_000
+    assert json_reader._cached_mask.cache_info().currsize == before
