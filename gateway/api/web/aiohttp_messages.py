@@ -128,12 +128,16 @@ def close_after_chunks(incoming: web.BaseRequest, response: web.StreamResponse) 
 
 
 class WholeResponse(web.StreamResponse):
-    """A response whose body is bytes. It is written in one piece, without what aiohttp does to prepare a response."""
+    """A response whose body is bytes. It is written in one piece, without what aiohttp does to prepare a response.
 
-    def __init__(self, response: WebResponse, body: bytes) -> None:
+    A client that takes more than `write_timeout` seconds to read it is disconnected.
+    """
+
+    def __init__(self, response: WebResponse, body: bytes, write_timeout: float) -> None:
         super().__init__(status=response.status)
         self._response = response
         self._content = body
+        self._write_timeout = write_timeout
         self._is_last = False
 
     @property
@@ -159,7 +163,12 @@ class WholeResponse(web.StreamResponse):
         )
         transport.write(data)
         writer = request.writer
-        await writer.drain()
+        if transport.get_write_buffer_size():
+            timer = asyncio.get_running_loop().call_later(self._write_timeout, transport.abort)
+            try:
+                await writer.drain()
+            finally:
+                timer.cancel()
         return writer
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -28,7 +28,7 @@ __all__ = ["AiohttpServer", "aiohttp_application"]
 
 _MAX_MESSAGE = 2 * 1024 * 1024  # bytes of a WebSocket message: more than the endpoints accept
 _KEEP_ALIVE = 75.0  # seconds from a response, or from the start of a connection, to the end of the head of a request
-_WRITE_TIMEOUT = 30.0  # seconds that a client may take to read a chunk
+_WRITE_TIMEOUT = 30.0  # seconds that a client may take to read a chunk, or the rest before its connection is closed
 
 
 def aiohttp_application(
@@ -92,7 +92,7 @@ _LOG.addFilter(_is_server_error)
 class _Connection(web.RequestHandler):
     """A connection that is tracked, and whose responses to malformed requests do not name the software."""
 
-    def __init__(self, server: web.Server, connections: OpenConnections[web.RequestHandler]) -> None:
+    def __init__(self, server: web.Server, connections: OpenConnections["_Connection"]) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(server, loop=loop, logger=_LOG, access_log=None, keepalive_timeout=_KEEP_ALIVE)  # type: ignore[arg-type]  # None disables the log
         self._connections = connections
@@ -102,6 +102,22 @@ class _Connection(web.RequestHandler):
         address = transport.get_extra_info("peername")
         self.peer: str = address[0] if address else ""  # in uvloop, one that has disconnected already has no address
         self._connections.opened(self, transport.get_extra_info("socket").fileno())
+
+    async def start(self) -> None:
+        """Respond to the requests. A client that does not read what was sent keeps its connection a limited time."""
+        transport = self.transport
+        try:
+            await super().start()
+        finally:
+            if transport is not None and transport.get_write_buffer_size():
+                asyncio.get_running_loop().call_later(_WRITE_TIMEOUT, transport.abort)
+
+    def close_at_once(self) -> None:
+        """Close the connection, without waiting for a client that does not read what was sent."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -134,7 +150,7 @@ class _SiteHandler:
     aiohttp's application would find a route, which a site does itself, and prepare each response in many steps.
     """
 
-    def __init__(self, site: Site, connections: OpenConnections[web.RequestHandler]) -> None:
+    def __init__(self, site: Site, connections: OpenConnections["_Connection"]) -> None:
         self._site = site
         self._connections = connections
 
@@ -158,7 +174,7 @@ class _SiteHandler:
         try:
             path, query = _split_target(incoming.raw_path)
         except ValueError:
-            return WholeResponse(WebResponse(400), b"")
+            return WholeResponse(WebResponse(400), b"", _WRITE_TIMEOUT)
         content = read_content(incoming)
         request = WebRequest(incoming.method, path, query, AiohttpHeaders(headers), content, peer=peer, native=incoming)
         if "Upgrade" in headers and (handler := _socket_handler(self._site, request)) is not None:
@@ -167,7 +183,7 @@ class _SiteHandler:
         body = response.body
         if not isinstance(body, bytes):
             return await write_stream(incoming, response, body, _WRITE_TIMEOUT)
-        whole = WholeResponse(response, body)
+        whole = WholeResponse(response, body, _WRITE_TIMEOUT)
         close_after_chunks(incoming, whole)
         return whole
 
@@ -181,7 +197,7 @@ class AiohttpServer:
     """Implements `gateway.api.web.servers.HttpServer`."""
 
     def __init__(
-        self, runner: web.ServerRunner, server: asyncio.Server, connections: OpenConnections[web.RequestHandler]
+        self, runner: web.ServerRunner, server: asyncio.Server, connections: OpenConnections["_Connection"]
     ) -> None:
         self._runner = runner
         self._server = server
@@ -191,7 +207,7 @@ class AiohttpServer:
     async def start(
         cls, site: Site, host: str, port: int, *, grace: float, limit: ConnectionLimit | None = None
     ) -> Self:
-        connections = OpenConnections[web.RequestHandler](limit, web.RequestHandler.force_close)
+        connections = OpenConnections[_Connection](limit, _Connection.close_at_once)
         loop = asyncio.get_running_loop()
 
         def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

@@ -11,12 +11,13 @@ from typing import Any, get_args
 
 import pytest
 
+from gateway.api.web import aiohttp_server
 from gateway.api.web.cors import Cors
 from gateway.api.web.http import FixedHeaders, Route, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.server import LeanServer
 from gateway.api.web.open_connections import ConnectionLimit
-from gateway.api.web.servers import ServerName, serve
+from gateway.api.web.servers import HttpServer, ServerName, serve
 from gateway.api.web.site import Site
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
@@ -232,27 +233,65 @@ async def test_pipelined_requests(name: ServerName) -> None:
         writer.close()
 
 
-async def test_a_client_that_does_not_read() -> None:
+async def test_a_client_that_does_not_read(name: ServerName, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that does not read immediate responses gets no more of them, and is disconnected."""
     endpoint = Endpoint()
-    options = ServerOptions(write_timeout=0.3)
-    server = await LeanServer.start(endpoint.site(), "127.0.0.1", 0, grace=0.1, options=options)
-    loop = asyncio.get_running_loop()
+    async with not_read(name, endpoint.site(), monkeypatch, seconds=0.3) as (server, silent):
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            with suppress(OSError):  # it is disconnected
+                while True:
+                    await loop.sock_sendall(silent, post("large-now", "x" * 20))
+                    await asyncio.sleep(0.002)
+            while server.connections:  # noqa: ASYNC110 - the server sets no event
+                await asyncio.sleep(0.01)
+    assert len(endpoint.ways) < 40
+
+
+async def test_a_connection_with_unread_responses_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses that nobody reads keep no connection open that has to be closed for a new one."""
+    limit = ConnectionLimit(connections=1, highest_descriptor=1_000_000)
+    async with not_read("aiohttp", Endpoint().site(), monkeypatch, seconds=60, limit=limit) as (server, silent):
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while True:
+                    await loop.sock_sendall(silent, post("large-now", "x" * 20))
+        assert server.connections == 1
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(post("now"))
+        assert b"POST now" in await read(reader)
+        async with asyncio.timeout(5):
+            while server.connections != 1:  # noqa: ASYNC110 - the server sets no event
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
+@asynccontextmanager
+async def not_read(
+    name: ServerName,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    seconds: float,
+    limit: ConnectionLimit | None = None,
+) -> AsyncIterator[tuple[HttpServer, socket.socket]]:
+    """Start a server that waits so many seconds for a client to read; yield it with a connection to it."""
+    monkeypatch.setattr(aiohttp_server, "_WRITE_TIMEOUT", seconds)
+    server: HttpServer
+    if name == "lean":
+        options = ServerOptions(write_timeout=seconds)
+        server = await LeanServer.start(site, "127.0.0.1", 0, grace=0.1, limit=limit, options=options)
+    else:
+        server = await aiohttp_server.AiohttpServer.start(site, "127.0.0.1", 0, grace=0.1, limit=limit)
     try:
         with socket.socket() as silent:
             silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             silent.setblocking(False)
-            await loop.sock_connect(silent, server.address)
-            async with asyncio.timeout(5):
-                with suppress(OSError):  # it is disconnected
-                    while True:
-                        await loop.sock_sendall(silent, post("large-now", "x" * 20))
-                        await asyncio.sleep(0.002)
-                while server.connections:  # noqa: ASYNC110 - the server sets no event
-                    await asyncio.sleep(0.01)
+            await asyncio.get_running_loop().sock_connect(silent, server.address)
+            yield server, silent
     finally:
         await server.stop()
-    assert len(endpoint.ways) < 30
 
 
 async def test_the_longest_idle_connection(name: ServerName) -> None:
