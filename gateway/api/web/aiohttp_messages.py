@@ -11,12 +11,14 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.web.aiohttp_websocket import abort
 from gateway.api.web.http import Closed, Malformed, WebResponse, joined
+from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.response_bytes import encode_response
 
 __all__ = [
     "AiohttpHeaders",
     "WholeResponse",
     "close_after_chunks",
+    "decompressed_content",
     "hide_server",
     "read_content",
     "refuse_expectation",
@@ -70,7 +72,7 @@ class AiohttpHeaders(Mapping[str, str]):
 
 
 class _AiohttpBody:
-    """The body of a request in chunks, decompressed by aiohttp, which limits the size of each chunk."""
+    """The body of a request in chunks."""
 
     __slots__ = ("_request",)
 
@@ -85,6 +87,14 @@ class _AiohttpBody:
             raise Closed from error
         except (web.RequestPayloadError, HttpProcessingError) as error:
             raise Malformed from error
+
+
+def decompressed_content(incoming: web.BaseRequest) -> bytes | AsyncIterable[bytes]:
+    """Return the body of a request with a `Content-Encoding` that aiohttp has not decompressed."""
+    coding = incoming.headers["Content-Encoding"].strip().lower()
+    if coding in {"", "identity"}:
+        return read_content(incoming)
+    return InflatedBody(aiter(_AiohttpBody(incoming)), coding)
 
 
 def read_content(incoming: web.BaseRequest) -> bytes | AsyncIterable[bytes]:

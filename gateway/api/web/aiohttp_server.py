@@ -13,6 +13,7 @@ from gateway.api.web.aiohttp_messages import (
     AiohttpHeaders,
     WholeResponse,
     close_after_chunks,
+    decompressed_content,
     hide_server,
     read_content,
     refuse_expectation,
@@ -94,7 +95,16 @@ class _Connection(web.RequestHandler):
 
     def __init__(self, server: web.Server, connections: OpenConnections["_Connection"]) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(server, loop=loop, logger=_LOG, access_log=None, keepalive_timeout=_KEEP_ALIVE)  # type: ignore[arg-type]  # None disables the log
+        # aiohttp's parser takes a body that ends early for a whole one, and rejects a coding for which it misses a
+        # package before any endpoint can respond to it.
+        super().__init__(
+            server,
+            loop=loop,
+            logger=_LOG,
+            access_log=None,  # type: ignore[arg-type]  # None disables the log
+            keepalive_timeout=_KEEP_ALIVE,
+            auto_decompress=False,
+        )
         self._connections = connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -175,7 +185,7 @@ class _SiteHandler:
             path, query = _split_target(incoming.raw_path)
         except ValueError:
             return WholeResponse(WebResponse(400), b"", _WRITE_TIMEOUT)
-        content = read_content(incoming)
+        content = decompressed_content(incoming) if "Content-Encoding" in headers else read_content(incoming)
         request = WebRequest(incoming.method, path, query, AiohttpHeaders(headers), content, peer=peer, native=incoming)
         if "Upgrade" in headers and (handler := _socket_handler(self._site, request)) is not None:
             return await serve_websocket(incoming, request, handler, _MAX_MESSAGE)
