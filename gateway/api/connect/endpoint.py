@@ -12,9 +12,9 @@ from gateway.api.capacity import Capacity
 from gateway.api.connect.codecs import CODECS, STREAM_PREFIX, UNARY_PREFIX, Codec
 from gateway.api.connect.compression import GZIP, accepts_gzip
 from gateway.api.connect.envelopes import MAX_HEAD, only_message
+from gateway.api.connect.errors import ProtocolRefusal
 from gateway.api.connect.event_body import EventBody
 from gateway.api.connect.requests import (
-    Unimplemented,
     check_coding,
     check_origin,
     check_version,
@@ -32,7 +32,6 @@ from gateway.api.connect.responses import (
 )
 from gateway.api.grpc.admission import CallAdmission, CheckedCall, Method, RpcOptions, methods, too_large
 from gateway.api.grpc.calls import Call
-from gateway.api.grpc.errors import RpcCode
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.servicer import Respond, UserServicer
 from gateway.api.grpc.watching import Watching
@@ -106,7 +105,7 @@ class ConnectEndpoint:
             if principal is None:
                 return None
             message = codec.read(method, body)
-        except (GatewayError, Unimplemented):  # `respond` finds the same, and responds to it
+        except GatewayError:  # `respond` finds the same, and responds to it
             return None
         return FastCall(self, method, execute, codec, request, connection, timeout, CheckedCall(principal, message))
 
@@ -271,6 +270,7 @@ async def _read_url(method: Method, codec: Codec, sent: dict[str, str], _seconds
 
 def _status(call: Call, error: Exception) -> status_pb2.Status:
     """Return the status of a call that failed."""
-    if isinstance(error, Unimplemented):
-        return status_pb2.Status(code=RpcCode.UNIMPLEMENTED, message=str(error))
-    return call.failed(error)
+    status = call.failed(error)
+    if isinstance(error, ProtocolRefusal):
+        status.code = error.rpc_code
+    return status

@@ -7,8 +7,9 @@ import orjson
 from google.rpc import status_pb2
 
 from gateway.api.connect.compression import accepts_gzip, compress, decompress, is_worth_compressing
-from gateway.api.connect.errors import error_value, header_value
+from gateway.api.connect.errors import ProtocolRefusal, error_value, header_value
 from gateway.api.grpc.admission import too_large
+from gateway.api.grpc.errors import RpcCode
 from gateway.errors import BadUserInput
 
 __all__ = ["MAX_HEAD", "end_of_stream", "envelope", "only_message"]
@@ -46,19 +47,26 @@ def only_message(body: bytes, coding: str, max_bytes: int) -> bytes:
     `coding` is the one that the header names for compressed messages.
 
     Raises:
-        BadUserInput: the body is not one envelope, or its message is too large, or not compressed as stated.
+        ProtocolRefusal: the body has no message or several, or one that is compressed without a stated coding.
+        BadUserInput: the body ends early, or its message is too large, or not compressed as stated.
     """
+    if not body:
+        raise ProtocolRefusal("The call has no request message.")
     if len(body) < MAX_HEAD:
-        raise BadUserInput("The call has no request message.")
+        raise BadUserInput("The body ends before its first message.")
     flags, length = _HEAD.unpack_from(body)
     message = body[MAX_HEAD:]
     if flags not in {0, _COMPRESSED}:
         raise BadUserInput(f"The request message has the flags {flags}, which are not known.")
-    if length != len(message):
-        raise BadUserInput("The body is not one request message: its length differs from that in its envelope.")
+    if length > len(message):
+        raise BadUserInput("The body ends before its message, whose length is in the envelope.")
+    if length < len(message):
+        raise ProtocolRefusal("The body has more than one request message.")
     if flags == _COMPRESSED:
         if not accepts_gzip(coding):
-            raise BadUserInput("The request message is compressed, and `Connect-Content-Encoding` names no coding.")
+            raise ProtocolRefusal(
+                "The request message is compressed, and `Connect-Content-Encoding` names no coding.", RpcCode.INTERNAL
+            )
         return decompress(message, max_bytes)
     if length > max_bytes:
         raise too_large(max_bytes)

@@ -36,6 +36,8 @@ def message_of_json(kind: Any, data: bytes) -> Any:
         value = orjson.loads(data)  # refuses more than `json`: other encodings, NaN, lone surrogates, deep nesting
     except orjson.JSONDecodeError as error:
         raise BadUserInput(f"The request is not JSON: {error.msg}.") from None
+    if not isinstance(value, dict):  # `json_format` takes an empty list for a message without fields
+        raise BadUserInput("The request is not a JSON object.")
     message = _try_plain(kind, value, data)
     if message is not None:
         return message
@@ -45,13 +47,13 @@ def message_of_json(kind: Any, data: bytes) -> Any:
         raise BadUserInput(f"The request is not a valid message of this method: {_sentence(error)}") from None
 
 
-def _try_plain(kind: Any, value: Any, data: bytes) -> Any:
+def _try_plain(kind: Any, value: dict[str, Any], data: bytes) -> Any:
     """Return the message if all its fields are known texts, names of enums and masks; else None.
 
     A name that occurs twice has a second colon, so the number of colons shows that there is none. Only without escapes
     are those of the texts in the JSON, too.
     """
-    if not isinstance(value, dict) or b"\\" in data:
+    if b"\\" in data:
         return None
     table = _plain_fields(kind.DESCRIPTOR)
     fields: dict[str, Any] = {}
@@ -109,5 +111,6 @@ _cached_mask = lru_cache(256)(_mask_of)  # most clients send a few
 
 
 def _sentence(error: Exception) -> str:
-    """Return the text of an error in one line."""
-    return " ".join(str(error).split()) or "it is nested too deeply"
+    """Return the text of an error as one sentence."""
+    text = " ".join(str(error).split()).replace("Failed to load JSON: ", "")
+    return (text or "it is nested too deeply").rstrip(".") + "."

@@ -8,13 +8,13 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from gateway.api.connect.codecs import CODECS, Codec
 from gateway.api.connect.compression import GZIP, decompress
+from gateway.api.connect.errors import ProtocolRefusal
 from gateway.api.grpc.admission import Method, too_large
 from gateway.api.web.cors import Cors, is_same_origin
 from gateway.api.web.http import WebRequest
 from gateway.errors import BadUserInput, Forbidden
 
 __all__ = [
-    "Unimplemented",
     "check_coding",
     "check_origin",
     "check_version",
@@ -28,10 +28,6 @@ _VERSION = "1"
 _TIMEOUT = re.compile(r"[0-9]{1,10}")  # milliseconds
 _OF_THIS_SITE = frozenset({"same-origin", "none"})
 _IDENTITY = frozenset({"", "identity"})
-
-
-class Unimplemented(Exception):  # noqa: N818 - the name of the code
-    """A request uses something of Connect that is not supported."""
 
 
 def timeout_of(headers: Mapping[str, str]) -> float | None:
@@ -62,10 +58,10 @@ def check_coding(coding: str | None) -> None:
     """Check the compression of a request.
 
     Raises:
-        Unimplemented: it is another one than gzip.
+        ProtocolRefusal: it is another one than gzip.
     """
     if coding is not None and (coding := coding.strip().lower()) not in _IDENTITY and coding != GZIP:
-        raise Unimplemented("This compression is not supported. Supported is gzip.")
+        raise ProtocolRefusal("This compression is not supported. Supported is gzip.")
 
 
 def check_origin(request: WebRequest, cors: Cors) -> None:
@@ -98,7 +94,7 @@ def message_in_url(method: Method, codec: Codec, sent: Mapping[str, str]) -> byt
 
     Raises:
         BadUserInput: there is none, it is too large, or is not encoded or compressed as stated.
-        Unimplemented: it is compressed by another coding than gzip.
+        ProtocolRefusal: it is compressed by another coding than gzip.
     """
     if "connect" in sent and sent["connect"] != f"v{_VERSION}":
         raise BadUserInput(f"The parameter `connect` must be v{_VERSION}.")

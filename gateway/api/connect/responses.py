@@ -66,7 +66,8 @@ def failed_stream(call: Call, status: status_pb2.Status, codec: Codec, headers: 
 
 def stream_headers(codec: Codec, headers: Mapping[str, str], more: _Fields) -> ExtendedHeaders:
     """Return the header fields of a stream; `headers` are those of the request."""
-    return _STREAM_HEADERS[codec.name].with_fields(*more, *_exposed(headers))
+    fields = ((_NAMES.get(name, name), value) for name, value in more)
+    return _STREAM_HEADERS[codec.name].with_fields(*fields, *_exposed(headers))
 
 
 def unsupported_response(prefix: str) -> WebResponse:
