@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_CHECK_INTERVAL = 5.0  # seconds
+
+
 async def hide_server(_request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Remove the name and version of the software, which attackers compare with lists of vulnerabilities."""
     response.headers.popall("Server", None)
@@ -110,6 +113,7 @@ async def write_stream(
     stream = web.StreamResponse(status=response.status, headers=CIMultiDict(response.headers))
     close_after_chunks(incoming, stream)
     chunks = aiter(body)
+    leaving = _CancelAfterLeaving(incoming)
     try:
         await stream.prepare(incoming)
         async for chunk in chunks:
@@ -121,10 +125,35 @@ async def write_stream(
     except TimeoutError:  # the client is connected, but does not read
         abort(incoming)
     finally:
+        leaving.stop()
         close = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
     return stream
+
+
+class _CancelAfterLeaving:
+    """Cancels the current task after the client has disconnected.
+
+    aiohttp does that itself where it runs with `handler_cancellation`. Without it, a stream that has nothing to send
+    would never notice.
+    """
+
+    __slots__ = ("_incoming", "_task", "_timer")
+
+    def __init__(self, incoming: web.BaseRequest) -> None:
+        self._incoming = incoming
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_CHECK_INTERVAL, self._check)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        if self._incoming.transport is None and self._task is not None:
+            self._task.cancel()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_INTERVAL, self._check)
 
 
 def close_after_chunks(incoming: web.BaseRequest, response: web.StreamResponse) -> None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientSession, web
 from connect_client import status_of_json
 from google.protobuf import json_format
 
+from gateway import Gateway
 from gateway.api.grpc.errors import RpcCode
+from gateway.api.web import aiohttp_messages
 from gateway.principal import Principal
+from gateway.testing import Sandbox
 from usergateway.v1 import users_pb2
 
 ADA = "acus_adalovelace1"
@@ -170,6 +173,25 @@ async def test_a_client_that_leaves(open_world: Any) -> None:
         assert endpoint._endpoint._admission.open_calls._number == 0
         assert not endpoint._endpoint._watching._subscriptions._open
         assert {report.status for report in world.reports} == {499, "RESOURCE_EXHAUSTED"}
+
+
+async def test_a_client_that_leaves_a_mounted_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream without events ends after its client, also where aiohttp does not cancel what handles a request."""
+    monkeypatch.setattr(aiohttp_messages, "_CHECK_INTERVAL", 0.02)
+    async with Sandbox() as sandbox, Gateway(sandbox.settings(grpc_port=None)) as gateway:
+        runner = web.AppRunner(gateway.aiohttp_app())  # `handler_cancellation` is False by default
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/usergateway.v1.UserService/WatchUsers"
+        headers = {"Content-Type": "application/connect+json"}
+        async with ClientSession() as session, session.post(url, data=framed(b"{}"), headers=headers) as response:
+            assert response.headers["usergateway-resume-token"]
+            open_calls = gateway._parts.connect._endpoint._admission.open_calls
+            assert open_calls._number == 1
+        async with asyncio.timeout(5):
+            while open_calls._number:  # noqa: ASYNC110 - no event shows it
+                await asyncio.sleep(0.01)
+        await runner.cleanup()
 
 
 async def test_a_revoked_credential(open_world: Any) -> None:
