@@ -13,7 +13,7 @@ from gateway.api.connect.errors import HTTP_STATUS, error_bytes, header_value
 from gateway.api.grpc.calls import FRESHNESS, PARTIAL_ERRORS, Call
 from gateway.api.grpc.errors import RpcCode
 from gateway.api.grpc.watching import RESUME_TOKEN
-from gateway.api.web.http import ExtendedHeaders, FixedHeaders, WebResponse
+from gateway.api.web.http import UNBUFFERED, ExtendedHeaders, FixedHeaders, WebResponse
 from gateway.errors import Code, GatewayError
 
 __all__ = ["failed_response", "failed_stream", "message_response", "stream_headers", "unsupported_response"]
@@ -24,7 +24,9 @@ _Fields = tuple[tuple[str, str], ...]
 # credential but Authorization (RFC 9111, 3.5).
 _PRIVATE = (("Cache-Control", "private, no-store"), ("Vary", "Accept-Encoding, Authorization, X-API-Key, Origin"))
 _UNARY_HEADERS = {name: FixedHeaders(("Content-Type", UNARY_PREFIX + name), *_PRIVATE) for name in CODECS}
-_STREAM_HEADERS = {name: FixedHeaders(("Content-Type", STREAM_PREFIX + name), *_PRIVATE) for name in CODECS}
+_STREAM_HEADERS = {
+    name: FixedHeaders(("Content-Type", STREAM_PREFIX + name), *_PRIVATE, *UNBUFFERED) for name in CODECS
+}
 _ERROR_HEADERS = _UNARY_HEADERS["json"]
 _ALSO_HEADERS: Final = frozenset({"x-request-id", "server-timing", "ratelimit", "ratelimit-policy", "cache-status"})
 """The trailers that are sent as header fields of HTTP as well: browsers, proxies and tools read them there."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gateway.telemetry.report import RequestReport, Surface
 
 __all__ = [
     "FIRST_MESSAGE",
+    "UNBUFFERED",
     "Closed",
     "ControlFrames",
     "ExtendedHeaders",
@@ -182,6 +183,10 @@ class WebRequest(msgspec.Struct, frozen=True):
                 raise TooLarge
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+UNBUFFERED: Final = (("Incremental", "?1"), ("X-Accel-Buffering", "no"))
+"""The header fields of a response that no proxy may hold back until it is complete: those of RFC 10036 and of nginx."""
 
 
 class FixedHeaders:

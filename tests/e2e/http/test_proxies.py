@@ -102,6 +102,22 @@ async def test_an_event_stream(proxy_url: str) -> None:
     assert "Ada Lovelace" in text
 
 
+async def test_a_stream_of_connect(proxy_url: str) -> None:
+    """The head of a stream and each of its events pass the proxy as they are sent."""
+    url = f"{proxy_url}/usergateway.v1.UserService"
+    headers = {"Content-Type": "application/connect+json"}
+    async with (
+        ClientSession(timeout=ClientTimeout(10)) as session,
+        session.post(f"{url}/WatchUsers", data=b"\0\0\0\0\2{}", headers=headers) as stream,
+    ):
+        change = {"id": "acus_adalovelace1", "user": {"name": "Ada Lovelace"}, "readMask": "name"}
+        async with session.post(f"{url}/UpdateAccountUser", json=change) as response:
+            assert await response.json() == {"name": "Ada Lovelace"}
+        flags, *length = await stream.content.readexactly(5)
+        event = json.loads(await stream.content.readexactly(int.from_bytes(length)))
+    assert (flags, event["user"]["name"]) == (0, "Ada Lovelace")
+
+
 async def test_clients_that_disconnect(proxy_url: str) -> None:
     """Clients that leave in the middle of a request or of a response do no harm to others."""
     body = json.dumps({"query": QUERY}).encode()

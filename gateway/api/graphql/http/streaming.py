@@ -1,20 +1,14 @@
 """HTTP responses that are sent in parts: their header fields, and the framing of `multipart/mixed`."""
 
 from gateway.api.graphql.http.accept import MediaType
+from gateway.api.web.http import UNBUFFERED
 
 __all__ = ["MultipartBody", "streaming_headers"]
 
 
 def streaming_headers(content_type: str) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a response that no proxy may hold back until it is complete.
-
-    `Incremental` is defined by RFC 10036; nginx has `X-Accel-Buffering`.
-    """
-    return (
-        ("Content-Type", content_type),
-        ("Incremental", "?1"),
-        ("X-Accel-Buffering", "no"),
-    )
+    """Return the header fields of a response that is sent in parts."""
+    return (("Content-Type", content_type), *UNBUFFERED)
 
 
 class MultipartBody:
