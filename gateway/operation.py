@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from gateway.calls import CallList, CallRecorder, current_calls
 from gateway.freshness import FreshnessReport, current_freshness
@@ -44,8 +46,7 @@ def request_id(sent: str | None = None) -> str:
     return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
 
 
-@dataclass(slots=True)
-class Deadline:
+class Deadline(msgspec.Struct):  # several are created for each operation
     """The instant on a monotonic clock at which an operation, or one call of it, times out.
 
     It does not change, except for a call whose response several operations wait for: its deadline is the latest of
@@ -53,7 +54,7 @@ class Deadline:
     """
 
     at: float
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+    clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> "Deadline":
@@ -186,7 +187,8 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
         self._clock = clock
 
     def __enter__(self) -> Deadline | None:
-        deadline = None if self._timeout is None else Deadline.after(self._timeout, self._clock)
+        clock = self._clock
+        deadline = None if self._timeout is None else Deadline(clock() + self._timeout, clock)
         self._deadline_before = current_deadline.set(deadline)
         self._operation_before = current_operation.set(self)
         self._freshness_before = current_freshness.set(self._freshness)

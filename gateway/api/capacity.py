@@ -1,6 +1,7 @@
 """The capacity that all surfaces use in common: the allowance of each caller, and the gate."""
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from gateway.api.gate import Gate
@@ -20,11 +21,17 @@ class AllowanceExceeded(RateLimited):
 
 
 class Capacity:
-    """The allowances and the gate. Without `rates` callers have no allowance, without a `gate` there is no bound."""
+    """The allowances and the gate. Without `rates` callers have no allowance, without a `gate` there is no bound.
+
+    `try_enter` takes a slot of the gate for a caller if that needs no wait, and returns whether it was taken; `leave`
+    releases it. Both are those of the gate.
+    """
 
     def __init__(self, *, rates: RateLimit | None = None, gate: Gate | None = None) -> None:
         self._rates = rates
         self._gate = gate
+        self.try_enter: Callable[[str], bool] = _always_enter if gate is None else gate.try_enter
+        self.leave: Callable[[str], None] = _nothing_to_leave if gate is None else gate.leave
 
     @property
     def has_allowances(self) -> bool:
@@ -33,7 +40,7 @@ class Capacity:
 
     def is_immediate(self, caller: str) -> bool:
         """Return whether an operation of that caller would now be charged, and get a slot, without waiting."""
-        if self._rates is not None and not self._rates.is_immediate:
+        if self._rates is not None and self._rates.take_at_once is None:
             return False
         return self._gate is None or self._gate.may_enter(caller)
 
@@ -45,10 +52,6 @@ class Capacity:
         """
         return self._gate.slot(caller) if self._gate is not None else nullcontext()
 
-    def try_enter(self, caller: str) -> bool:
-        """Take a slot of the gate if that needs no wait; return whether it was taken."""
-        return self._gate is None or self._gate.try_enter(caller)
-
     async def enter(self, caller: str) -> None:
         """Take a slot of the gate, which `leave` releases.
 
@@ -58,11 +61,6 @@ class Capacity:
         if self._gate is not None:
             await self._gate.enter(caller)
 
-    def leave(self, caller: str) -> None:
-        """Release a slot of the gate."""
-        if self._gate is not None:
-            self._gate.leave(caller)
-
     async def charge(self, caller: str, cost: int) -> Allowance | None:
         """Charge a caller for an operation, and return its allowance; None where there are no allowances.
 
@@ -71,10 +69,26 @@ class Capacity:
         """
         if self._rates is None:
             return None
-        allowance = await self._rates.take(caller, cost)
-        if not allowance.allowed:
-            raise AllowanceExceeded(allowance)
-        return allowance
+        return _allowed(await self._rates.take(caller, cost))
+
+    def charge_at_once(self, caller: str, cost: int) -> Allowance | None:
+        """Do the same without waiting; only where `is_immediate`."""
+        take = None if self._rates is None else self._rates.take_at_once
+        return None if take is None else _allowed(take(caller, cost))
+
+
+def _allowed(allowance: Allowance) -> Allowance:
+    if not allowance.allowed:
+        raise AllowanceExceeded(allowance)
+    return allowance
+
+
+def _always_enter(_caller: str) -> bool:
+    return True
+
+
+def _nothing_to_leave(_caller: str) -> None:
+    pass
 
 
 def ratelimit_headers(allowance: Allowance) -> list[tuple[str, str]]:

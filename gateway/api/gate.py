@@ -75,11 +75,11 @@ class Gate:
 
     def may_enter(self, caller: str) -> bool:
         """Return whether `try_enter` would take a slot."""
-        return self._inside < self._slots and self._may_enter(caller)
+        return self._inside < self._slots and (not caller or self._may_enter(caller))
 
     def try_enter(self, caller: str) -> bool:
         """Take a slot if that needs no wait; return whether it was taken."""
-        if not self.may_enter(caller):
+        if self._inside >= self._slots or (caller and not self._may_enter(caller)):
             return False
         self._take(caller)
         return True

@@ -1,5 +1,6 @@
 """The interface of rate limits, and the result of charging one. Amounts are in units of cost, times in seconds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,9 +24,10 @@ class Allowance:
 
 
 class RateLimit(Protocol):
-    """The allowances of all callers. `is_immediate`: `take` never waits."""
+    """The allowances of all callers. `take_at_once` is `take` without a wait, None where it may have to wait."""
 
-    is_immediate: bool
+    @property
+    def take_at_once(self) -> Callable[[str, int], Allowance] | None: ...
 
     async def take(self, caller: str, cost: int) -> Allowance:
         """Charge a caller, if at least `cost` of its limit remains; a refused charge takes nothing.

@@ -1,27 +1,52 @@
 """HTTP header fields as they arrived, with an index of their names that messages of the same sender share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
-__all__ = ["ShapedHeaders"]
+__all__ = ["Shape", "ShapedHeaders"]
+
+
+class Shape:
+    """The names of header fields: `names` has them as they arrived, by the same names in lower case.
+
+    The messages of a sender nearly always have the same names, so that one object stands for all of them.
+    """
+
+    __slots__ = ("_getters", "names")
+
+    def __init__(self, names: Mapping[str, bytes]) -> None:
+        self.names = names
+        self._getters: dict[frozenset[str], Callable[[Mapping[bytes, bytes]], Any]] = {}
+
+    def getter(self, names: frozenset[str]) -> Callable[[Mapping[bytes, bytes]], Any]:
+        """Return the function that takes the values of those of these names that there are, from the fields."""
+        found = self._getters.get(names)
+        if found is None:
+            present = sorted(self.names[name] for name in names if name in self.names)
+            found = self._getters[names] = itemgetter(*present) if present else _no_values
+        return found
+
+
+def _no_values(_fields: Mapping[bytes, bytes]) -> None:
+    return None
 
 
 class ShapedHeaders(Mapping[str, str]):
     """The values of header fields by name in any case, without the blanks after them (RFC 9110, 5.5).
 
-    `fields` has the names as they arrived; `names` has these by the same names in lower case. The messages of a sender
-    nearly always have the same names, so that `names` can be one object for all of them. Values are decoded when they
-    are read.
+    `fields` has the names as they arrived, which `shape` has too. Values are decoded when they are read.
 
     An object belongs to one head: requests that have the same one have the same method, target and fields. `checked` is
     what a handler has found out about that head alone, None until then.
     """
 
-    __slots__ = ("_fields", "_names", "checked")
+    __slots__ = ("_fields", "_names", "_shape", "checked")
 
-    def __init__(self, fields: Mapping[bytes, bytes], names: Mapping[str, bytes]) -> None:
+    def __init__(self, fields: Mapping[bytes, bytes], shape: Shape) -> None:
         self._fields = fields
-        self._names = names
+        self._names = shape.names
+        self._shape = shape
         self.checked: object = None
 
     def __getitem__(self, name: str) -> str:
@@ -32,6 +57,11 @@ class ShapedHeaders(Mapping[str, str]):
         if key is None and (name.islower() or (key := self._names.get(name.lower())) is None):
             return default
         return self._fields[key].decode("utf-8", "surrogateescape").rstrip(" \t")
+
+    def key(self, names: frozenset[str]) -> tuple[Shape, Any]:
+        """Return a hashable value that is equal for heads in which the fields of these names are equal."""
+        shape = self._shape
+        return shape, shape.getter(names)(self._fields)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._names

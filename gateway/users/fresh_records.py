@@ -5,6 +5,7 @@ What is past its lifetime is given by `ReferenceData.stale`, where a caller acce
 
 from typing import Any
 
+from gateway.calls import current_calls
 from gateway.freshness import ANY_FRESHNESS, current_freshness
 from gateway.principal import Principal
 from gateway.users.hits import Hits
@@ -62,5 +63,7 @@ class FreshRecords:
             self._hits.repeated(source, ttl, report)
         else:
             self._reported.add(source)
-            self._hits.fresh(source, self._sources.named(source).directories[self._kind].template, ttl, report)
+            self._hits.fresh(
+                source, self._sources.named(source).directories[self._kind].template, ttl, report, current_calls.get()
+            )
         return (kept.value,)

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from gateway.calls import CallKind, Endpoint, current_calls
+from gateway.calls import CallKind, CallRecorder, Endpoint, current_calls
 from gateway.freshness import FreshnessReport, StaleRead, StaleReason, current_freshness
 from gateway.users.model import UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult
@@ -16,10 +16,20 @@ class Hits:
     def __init__(self, records: KeptRecords) -> None:
         self._records = records
 
-    def fresh(self, source: UserSource, template: str, ttl: float, report: FreshnessReport | None) -> None:
-        """Report what is given within its lifetime, which ends in `ttl` seconds; `report` is of the operation."""
+    def fresh(
+        self,
+        source: UserSource,
+        template: str,
+        ttl: float,
+        report: FreshnessReport | None,
+        calls: CallRecorder | None,
+    ) -> None:
+        """Report what is given within its lifetime, which ends in `ttl` seconds.
+
+        `report` and `calls` are of the operation.
+        """
         self.repeated(source, ttl, report)
-        _add_call(source, template)
+        _add_call(source, template, calls)
 
     def repeated(self, source: UserSource, ttl: float, report: FreshnessReport | None) -> None:
         """Do the same for a template that was reported to the operation before: the calls have it once."""
@@ -37,10 +47,10 @@ class Hits:
         if (report := current_freshness.get()) is not None:
             report.hit(lifetime - read.age)
             report.stale.append(read)
-        _add_call(source, template)
+        _add_call(source, template, current_calls.get())
         return read
 
 
-def _add_call(source: UserSource, template: str) -> None:
-    if (calls := current_calls.get()) is not None:
+def _add_call(source: UserSource, template: str, calls: CallRecorder | None) -> None:
+    if calls is not None:
         calls.add(CallKind.KEPT, Endpoint(source, "GET", template), None, 0.0)

@@ -56,13 +56,13 @@ class Loaders:
 
         The caller checks the scope.
         """
-        needs = self.plan.of(Kind.USER)
-        kept = self._reads.kept_user(ref, needs, self._principal)
-        return self._reads.user(ref, needs, self._principal) if kept is None else kept[0]
+        needs, reads = self.plan.of(Kind.USER), self._reads
+        kept = reads.kept_user(ref, needs, self._principal) if reads.gives_at_once else None
+        return reads.user(ref, needs, self._principal) if kept is None else kept[0]
 
     def may_be_stale(self, ref: Ref) -> bool:
         """Return whether the awaited record of a reference may be one that is kept past its lifetime."""
-        return ref.kind is not Kind.USER or self._reads.keeps(ref.source)
+        return ref.kind is not Kind.USER or ref.source in self._reads.kept_sources
 
     def close(self) -> None:
         """Cancel the batches under way and what awaits their records, at the end of the operation."""

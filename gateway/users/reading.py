@@ -8,6 +8,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
+import msgspec
+
+from gateway.calls import CallRecorder, current_calls
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
 from gateway.freshness import ANY_FRESHNESS, Forward, Freshness, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
@@ -30,13 +33,13 @@ from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecor
 
 __all__ = [
     "CatchUp",
+    "FreshUser",
     "KeepMode",
     "ShadowObserver",
     "UserReader",
 ]
 
 T = TypeVar("T")
-_A_MOMENT = 1.0  # seconds: more than the time between the check whether a user needs no wait and the execution
 
 
 class KeepMode(StrEnum):
@@ -52,6 +55,14 @@ CatchUp = Callable[[], Awaitable[bool]]
 
 ShadowObserver = Callable[[UserSource, ShadowResult, float], None]
 """Receives each result in shadow mode, and for how many seconds what is kept has been out of date."""
+
+
+class FreshUser(msgspec.Struct, frozen=True, gc=False):
+    """A user that is kept, None if there is none, within its lifetime: for so many seconds it may still be given."""
+
+    source: UserSource
+    value: User | None
+    seconds_left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,13 @@ class UserReader:
         self._hits = Hits(self._records)
         self._stale = StaleRecords(self._records, self._lifetimes)
         self._background = background or BackgroundReads()
-        self._kept_sources = frozenset(
+        self.kept_sources = frozenset(
             source.name for source in sources if mode is not KeepMode.OFF and self._lifetimes.keeps_users(source.name)
         )
-        self.kept_users = KeptUsers(sources, self._records, self._kept_sources)
+        self.kept_users = KeptUsers(sources, self._records, self.kept_sources)
         self._batches = UserBatches(sources, self._records, self.kept_users.credential_refused)
         is_immediate = mode is KeepMode.ON and catch_up is None
-        self._immediate = self._kept_sources if is_immediate else frozenset()  # what is kept needs no wait
+        self._immediate = self.kept_sources if is_immediate else frozenset()  # what is kept needs no wait
         self.gives_at_once = bool(self._immediate)
 
     def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
@@ -114,42 +125,36 @@ class UserReader:
 
         The caller checks the scope.
         """
-        if ref.source not in self._immediate:
+        if not self.gives_at_once:
             return None
         report = current_freshness.get()
         if report is not None and report.reads_users_anew:
             return None
-        found = self._find_fresh(ref, needs, principal, ANY_FRESHNESS if report is None else report.wanted)
+        found = self.find_fresh_user(ref, needs, principal, ANY_FRESHNESS if report is None else report.wanted)
         if found is None:
             return None
-        kept, seconds_left = found
-        self._hits.fresh(ref.source, self._sources.named(ref.source).user_template, seconds_left, report)
-        return (kept.value,)
+        self.count_hit(found, report, current_calls.get())
+        return (found.value,)
 
-    def has_fresh_user(self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness) -> bool:
-        """Return whether `kept_user` gives a user to such a query, now and a moment later. Nothing is counted."""
-        if ref.source not in self._immediate:
-            return False
-        return self._find_fresh(ref, needs, principal, wanted, older=_A_MOMENT) is not None
-
-    def _find_fresh(
-        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness, *, older: float = 0.0
-    ) -> tuple[Kept, float] | None:
-        """Return what is kept of a user, and for how many seconds it may still be given; None if it may not.
-
-        `older`: it may only if it also may in so many seconds.
-        """
-        credential = principal.credential(ref.source)
+    def find_fresh_user(
+        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness
+    ) -> FreshUser | None:
+        """Return a user that `kept_user` would give to a query that wants this. Nothing is counted."""
+        source = ref.source
+        if source not in self._immediate:
+            return None
+        credential = principal.credential(source)
         kept = self._records.find(RecordKey(credential, ref))
         if kept is None or not needs <= kept.needs:
             return None
         age = self._records.clock() - kept.read_at
-        lifetime = self._user_lifetime(ref.source, credential, kept)
-        return (kept, lifetime - age) if wanted.accepts(age + older, lifetime) else None
+        lifetime = self._user_lifetime(source, credential, kept)
+        return FreshUser(source, kept.value, lifetime - age) if wanted.accepts(age, lifetime) else None
 
-    def keeps(self, source: UserSource) -> bool:
-        """Return whether users of a source are kept."""
-        return source in self._kept_sources
+    def count_hit(self, user: FreshUser, report: FreshnessReport | None, calls: CallRecorder | None) -> None:
+        """Report that a user was given that is kept: `report` and `calls` are of the operation."""
+        source = user.source
+        self._hits.fresh(source, self._sources.named(source).user_template, user.seconds_left, report, calls)
 
     async def user(self, ref: Ref, needs: frozenset[str], principal: Principal | None = None) -> User | None:
         """Return one user with these needs, or None if there is none. The caller checks the scope.
@@ -159,7 +164,7 @@ class UserReader:
         source = self._sources.named(ref.source)
         before = None if principal is None else current_principal.set(principal)
         try:
-            if ref.source in self._kept_sources:
+            if ref.source in self.kept_sources:
                 return (await self._read(self._user_lookup(source, ref), needs))[0]
             note_unkept(ref.source)
             return check_user(ref, await source.fetch_user(ref, needs))
@@ -181,7 +186,7 @@ class UserReader:
 
         `Source.page_users` has the parameters and the errors. `anew`: no page is returned that was read earlier.
         """
-        if source.name not in self._kept_sources:
+        if source.name not in self.kept_sources:
             note_unkept(source.name)
             return await source.page_users(query, position, limit, needs), 0.0, None
 
@@ -228,12 +233,12 @@ class UserReader:
 
         `lifetime` is for how long they may where lists are not kept.
         """
-        if self._mode is KeepMode.ON and source.name in self._kept_sources:
+        if self._mode is KeepMode.ON and source.name in self.kept_sources:
             lifetime = self._lifetimes.of_list(source.name)
         report = current_freshness.get()
         if not (ANY_FRESHNESS if report is None else report.wanted).accepts(age, lifetime):
             return False
-        self._hits.fresh(source.name, source.list_template, lifetime - age, report)
+        self._hits.fresh(source.name, source.list_template, lifetime - age, report, current_calls.get())
         return True
 
     async def aclose(self) -> None:
@@ -273,7 +278,7 @@ class UserReader:
                 if wanted.accepts(age, lifetime):
                     shadowed, result, forward = kept, KeptResult.BYPASS, Forward.BYPASS
             elif wanted.accepts(age, lifetime):
-                self._hits.fresh(lookup.source, lookup.template, lifetime - age, report)
+                self._hits.fresh(lookup.source, lookup.template, lifetime - age, report, current_calls.get())
                 return kept.value, age, None
             elif self._stale.accepts(Kind.USER, lookup.key.credential, kept, lifetime):
                 return kept.value, age, self._give_stale(lookup, kept, lifetime, self._renew(lookup, kept))

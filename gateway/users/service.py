@@ -8,8 +8,9 @@ from dataclasses import astuple
 from inspect import isawaitable
 from typing import Any, Self
 
+from gateway.calls import CallRecorder
 from gateway.errors import BadUserInput, Rule
-from gateway.freshness import Freshness
+from gateway.freshness import Freshness, FreshnessReport
 from gateway.kit.long_steps import LongSteps
 from gateway.operation import acting_as
 from gateway.principal import ANYONE, Action, Principal
@@ -32,7 +33,7 @@ from gateway.users.mutations import Command, Mutations, Publish, ReportAltered, 
 from gateway.users.permitted_calls import note_unkept
 from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
-from gateway.users.reading import UserReader
+from gateway.users.reading import FreshUser, UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter
@@ -138,19 +139,28 @@ class UserService:
         """Whether there are users that `read` returns without waiting."""
         return self._reads.gives_at_once
 
-    def has_fresh_user(self, ref: Ref, plan: Plan, wanted: Freshness) -> bool:
-        """Return whether `read` returns this user without waiting, for a query of one user. Nothing is counted."""
+    def find_fresh_user(self, ref: Ref, plan: Plan, wanted: Freshness) -> FreshUser | None:
+        """Return the user that `read` returns without waiting, for a query of one user. Nothing is counted.
+
+        Call `count_hit` when it is given.
+        """
         principal = self._principal
-        return principal.may(Action.READ, ref.source) and self._reads.has_fresh_user(
-            ref, plan.of(Kind.USER), principal, wanted
-        )
+        if Action.READ not in principal.scopes and not principal.may(Action.READ, ref.source):
+            return None
+        return self._reads.find_fresh_user(ref, plan.of(Kind.USER), principal, wanted)
+
+    def count_hit(self, user: FreshUser, report: FreshnessReport, calls: CallRecorder | None) -> None:
+        """Report that a user was given that `find_fresh_user` has found; `report` and `calls` are of the operation."""
+        self._reads.count_hit(user, report, calls)
 
     def read(self, ref: Ref, *, loaders: Loaders | None = None) -> Any | Awaitable[Any]:
         """Return the record of a reference, None if there is none; an awaitable of it where it has to be waited for.
 
         A record that is returned at once is fresh. An awaitable has to be awaited: the call begins there.
         """
-        self._principal.require(Action.READ, ref.source)
+        principal = self._principal
+        if Action.READ not in principal.scopes:  # saves a call, as below
+            principal.require(Action.READ, ref.source)
         if ref.kind is Kind.ROLE and ref.source is UserSource.RESELLER:
             return Role.named(ref.source, ref.source_id)
         if loaders is None:
@@ -184,7 +194,7 @@ class UserService:
         self, kind: Kind, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)
     ) -> Ref:
         """Return the reference for the id of a record, which need not exist; `path` is that of the argument."""
-        if source is not None:
+        if source is not None and Action.READ not in self._principal.scopes:
             self._principal.require(Action.READ, source)
         tenant = self._sources.named(source).tenant if source and kind in KINDS_WITH_TENANT else ""
         ref = resolve(id, kind, source=source, tenant=tenant, path=path)

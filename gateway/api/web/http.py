@@ -192,14 +192,17 @@ UNBUFFERED: Final = (("Incremental", "?1"), ("X-Accel-Buffering", "no"))
 class FixedHeaders:
     """Header fields that many responses have in common. `lines` is how HTTP/1.1 writes them, encoded once.
 
+    `has_lifetime`: `Cache-Control` is one of them.
+
     Raises:
         ValueError: a field contains a line break.
     """
 
-    __slots__ = ("fields", "lines")
+    __slots__ = ("fields", "has_lifetime", "lines")
 
     def __init__(self, *fields: tuple[str, str]) -> None:
         self.fields = fields
+        self.has_lifetime = any(name == "Cache-Control" for name, _ in fields)
         self.lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
         if self.lines.count("\n") != len(fields) or self.lines.count("\r") != len(fields):
             raise ValueError("a line break in a header field")

@@ -25,7 +25,9 @@ def response_head(status: int, headers: Sequence[tuple[str, str]], framing: str)
     fixed = ""
     if headers.__class__ is ExtendedHeaders:
         fixed, headers = headers.fixed.lines, headers.fields
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    fields = ""
+    for name, value in headers:  # few: a comprehension would be one more call
+        fields += f"{name}: {value}\r\n"
     if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
         raise ValueError("a line break in a header field")
     text = f"{_status_line(status)}{fixed}{fields}{_date(int(time.time()))}{framing}\r\n"

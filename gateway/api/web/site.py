@@ -10,7 +10,16 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import Closed, Handling, Route, SocketHandler, SocketRoute, WebRequest, WebResponse
+from gateway.api.web.http import (
+    Closed,
+    ExtendedHeaders,
+    Handling,
+    Route,
+    SocketHandler,
+    SocketRoute,
+    WebRequest,
+    WebResponse,
+)
 from gateway.errors import Code, Internal
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.telemetry import Telemetry
@@ -212,7 +221,10 @@ class _ReportedBody:
 def _completed(request: WebRequest, response: WebResponse) -> WebResponse:
     """Add the request id, and that nothing may be stored, where the endpoint has set neither."""
     has_id = has_lifetime = False
-    for name, _ in response.headers:
+    sent = response.headers
+    if isinstance(sent, ExtendedHeaders):  # the fixed ones are of many responses: none of them is an id
+        has_lifetime, sent = sent.fixed.has_lifetime, sent.fields
+    for name, _ in sent:
         if name == "X-Request-ID":
             has_id = True
         elif name == "Cache-Control":

@@ -17,8 +17,6 @@ __all__ = ["MemoryRateLimit"]
 class MemoryRateLimit:
     """A `RateLimit` in memory. Beyond `max_callers`, the least recently seen caller starts with a full allowance."""
 
-    is_immediate = True
-
     def __init__(self, settings: RateSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
@@ -28,6 +26,9 @@ class MemoryRateLimit:
         return len(self._full_at)
 
     async def take(self, caller: str, cost: int) -> Allowance:
+        return self.take_at_once(caller, cost)
+
+    def take_at_once(self, caller: str, cost: int) -> Allowance:
         settings, now = self._settings, self._clock()
         ahead = max(0.0, self._full_at.get(caller, now) - now)
         cost_unit = settings.window / settings.limit

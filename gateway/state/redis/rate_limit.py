@@ -38,7 +38,7 @@ class RedisRateLimit:
     Redis again after some seconds.
     """
 
-    is_immediate = False
+    take_at_once = None
 
     def __init__(
         self,

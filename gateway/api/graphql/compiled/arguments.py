@@ -44,6 +44,12 @@ _PLAIN: Mapping[Any, _IsPlain] = {
 }
 
 
+_PLAIN_CLASSES: Mapping[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+"""The types whose values of one class are all plain: `_PLAIN` need not be called for those."""
+
+_new_tuple: Any = tuple.__new__  # creates a NamedTuple in a third of the time: its `__new__` is a Python function
+
+
 class Variables:
     """Coerces the variables of one operation."""
 
@@ -51,33 +57,35 @@ class Variables:
         self._schema = schema
         self._definitions = tuple(operation.variable_definitions or ())
         self._hide_suggestions = hide_suggestions
-        self._plain: list[tuple[Any, _IsPlain | None, bool]] = []
+        self._plain: list[tuple[Any, _IsPlain | None, type | None, bool]] = []
         for definition in self._definitions:
             signature = get_variable_signature(schema, definition)
             type_ = None if isinstance(signature, GraphQLError) else signature.type
             required = isinstance(type_, GraphQLNonNull)
-            is_plain = _plain_check(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
-            self._plain.append((signature, is_plain, required or definition.default_value is not None))
+            nullable = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+            is_required = required or definition.default_value is not None
+            self._plain.append((signature, _plain_check(nullable), _PLAIN_CLASSES.get(nullable), is_required))
 
     def coerce(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """Return the coerced variables, or all errors in them."""
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for signature, is_plain, required_or_default in self._plain:
+        for signature, is_plain, plain_class, required_or_default in self._plain:
             if is_plain is None:
                 return self._coerce_by_core(sent)
             name = signature.name
             if name in sent:
                 value = sent[name]
-                if not is_plain(value):
+                if value.__class__ is not plain_class and not is_plain(value):
                     return self._coerce_by_core(sent)
-                sources[name] = VariableValueSource(signature, value)
+                sources[name] = _new_tuple(VariableValueSource, (signature, value))
                 coerced[name] = value
             elif required_or_default:
                 return self._coerce_by_core(sent)
             else:
                 sources[name] = VariableValueSource(signature)
-        return VariableValues(sources, coerced)
+        values: VariableValues = _new_tuple(VariableValues, (sources, coerced))
+        return values
 
     def _coerce_by_core(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         return get_variable_values(

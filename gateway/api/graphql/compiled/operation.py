@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
-from functools import partial
 from typing import Any
 
+import msgspec
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -19,14 +19,14 @@ from graphql.execution.collect_fields import FragmentDetails
 from gateway.api.graphql.compiled.arguments import Variables
 from gateway.api.graphql.compiled.codegen import TooLargeError
 from gateway.api.graphql.compiled.coverage import Coverage, Uncovered
-from gateway.api.graphql.compiled.program import Program, build_program
+from gateway.api.graphql.compiled.program import Program, RootField, build_program
 from gateway.api.graphql.compiled.run import Run
 from gateway.api.graphql.execution.context import Context
 from gateway.api.graphql.execution.error_behavior import CORE_EXECUTORS
 from gateway.api.graphql.execution.prepared import Executed
 from gateway.api.graphql.skip_include import without_conditions
 
-__all__ = ["Compiled", "compile_operation"]
+__all__ = ["Compiled", "UserCall", "compile_operation"]
 
 _MAX_PROGRAMS = 8  # of one operation: each variable doubles the combinations; another program costs a compilation
 _SLOT_BYTES = 1200  # about: the code of one answer slot, and the objects that its errors need
@@ -55,6 +55,7 @@ class Compiled:
         self._hide_suggestions = hide_suggestions
         self._variables = Variables(schema, operation, hide_suggestions=hide_suggestions)
         self._programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+        self._only_program: Program | None = None  # of an operation without conditions
         self._slot_count = 0
         self._is_mutation = operation.operation is OperationType.MUTATION
 
@@ -70,20 +71,20 @@ class Compiled:
         values = self._variables.coerce(variables)
         return not isinstance(values, list) and self._key(values) not in self._programs
 
-    def user_arguments(self, variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the arguments of `user` if that is the only root field, and no field below it may need a lookup.
+    def user_call(self, variables: Mapping[str, Any]) -> "UserCall | None":
+        """Return the call of `user` if that is the only root field, and no field below it may need a lookup.
 
         Else, and for variables that are wrong or need another program, return None.
         """
         values = self._variables.coerce(variables)
-        program = None if isinstance(values, list) else self._programs.get(self._key(values))
-        if program is None or isinstance(values, list) or len(program.roots) != 1 or program.lookups:
+        if isinstance(values, list):
             return None
-        root = program.roots[0]
-        if self._is_mutation or root.slot.nodes[0].name.value != "user":
+        program = self._only_program or self._programs.get(self._key(values))
+        root = None if program is None else program.only_user
+        if program is None or root is None:
             return None
         try:
-            return root.arguments.values(values)
+            return UserCall(self, program, root, values, root.arguments.values(values))
         except GraphQLError:
             return None
 
@@ -93,10 +94,10 @@ class Compiled:
         if isinstance(values, list):
             return _refused(values)
         try:
-            program = self._program(values)
+            program = self._only_program or self._program(values)
         except GraphQLError as error:
             return _refused([error])
-        run = Run(program, partial(self._graphql_core, context, values), context, values)
+        run = Run(program, self.graphql_core, context, values)
         return run.serially() if self._is_mutation or len(program.roots) == 1 else run.concurrently()
 
     def prepare(self) -> None:
@@ -107,7 +108,8 @@ class Compiled:
             RecursionError: it is nested too deeply.
         """
         if not self._condition_variables:
-            self._slot_count = self._program(_NO_VARIABLES).slot_count
+            self._only_program = self._program(_NO_VARIABLES)
+            self._slot_count = self._only_program.slot_count
             return
         fragments = {name: without_conditions(node) for name, node in self._fragments.items()}
         operation = without_conditions(self._operation)
@@ -134,7 +136,8 @@ class Compiled:
             return ()
         return tuple(values.coerced.get(name) for name in self._condition_variables)
 
-    def _graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
+    def graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
+        """Return the executor of graphql-core for one execution of the operation."""
         return CORE_EXECUTORS[context.on_error](
             self._schema,
             self._fragments,
@@ -148,6 +151,20 @@ class Compiled:
             default_field_resolver,
             hide_suggestions=self._hide_suggestions,
         )
+
+
+class UserCall(msgspec.Struct, frozen=True, eq=False):
+    """The only root field of an operation is `user`, to be called with these arguments."""
+
+    _compiled: Compiled
+    _program: Program
+    _root: RootField
+    _values: VariableValues
+    arguments: Mapping[str, Any]
+
+    def try_complete(self, user: Any, context: Context) -> Executed | None:
+        """Return the result of the operation with this user; None if it has an error or must be awaited."""
+        return Run(self._program, self._compiled.graphql_core, context, self._values).try_complete(self._root, user)
 
 
 async def _refused(errors: list[GraphQLError]) -> Executed:

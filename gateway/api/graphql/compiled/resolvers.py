@@ -7,8 +7,9 @@ does. Scalars and enums need no conversion, `conversion_of` converts the rest, a
 
 from collections.abc import Callable
 from dataclasses import MISSING
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from graphql import (
     GraphQLField,
     GraphQLFieldResolver,
@@ -81,7 +82,7 @@ def _object(type_: GraphQLInputObjectType) -> Conversion:
     return convert
 
 
-class LiteInfo(NamedTuple):
+class LiteInfo(msgspec.Struct, eq=False):
     """The part of an `info` that our resolvers use."""
 
     context: Context

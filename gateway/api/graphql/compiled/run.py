@@ -22,7 +22,7 @@ because each error needs its path.
 
 from asyncio import Future, TaskGroup, gather
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from inspect import iscoroutine
 from types import CoroutineType
 from typing import Any
@@ -55,19 +55,42 @@ class Run:
     `make_core` creates graphql-core's executor when it is first needed, which is never for most requests.
     """
 
+    __slots__ = (
+        "_answer",
+        "_batches",
+        "_executor",
+        "_finders",
+        "_found",
+        "_kept_alive",
+        "_loaders",
+        "_make_core",
+        "_pending",
+        "_program",
+        "_slow_path_uses",
+        "_variables",
+        "context",
+        "needs",
+        "reusable",
+    )
+
     def __init__(
-        self, program: Program, make_core: Callable[[], CoreExecutor[Any]], context: Context, variables: VariableValues
+        self,
+        program: Program,
+        make_core: Callable[[Context, VariableValues], CoreExecutor[Any]],
+        context: Context,
+        variables: VariableValues,
     ) -> None:
         self._loaders = context.loaders
-        self.needs = [lookup.need(self._loaders.plan) for lookup in program.lookups]
+        lookups, reused = program.lookups, program.reused_slots
+        self.needs = [lookup.need(self._loaders.plan) for lookup in lookups] if lookups else []
         self._program = program
         self._make_core = make_core
         self.context = context
         self._variables = variables
-        self._answer: dict[str, Any] = {root.slot.key: None for root in program.roots}
+        self._answer: dict[str, Any] = program.without_values.copy()
         self._batches: dict[Kind, LookupBatch] = {}
         self._pending: list[Pending] = []
-        self.reusable: list[dict[int, Any]] = [{} for _ in program.reused_slots]
+        self.reusable: list[dict[int, Any]] = [{} for _ in reused] if reused else []
         self._kept_alive: list[Any] = []
         self._finders: dict[Kind, Finder | None] = {}
         self._found: dict[int, tuple[Any, tuple[Any] | None]] = {}  # by id: a record, and what is kept of it
@@ -79,7 +102,7 @@ class Run:
         """graphql-core's executor; each access counts as a use of the slow path."""
         self._slow_path_uses += 1
         if self._executor is None:
-            self._executor = self._make_core()
+            self._executor = self._make_core(self.context, self._variables)
         return self._executor
 
     @property
@@ -90,11 +113,12 @@ class Run:
     async def concurrently(self) -> Executed:
         """Execute the root fields of a query at the same time."""
         try:
-            calls = list(self._calls())
+            calls = [(root, self._arguments(root)) for root in self._program.roots]
             try:
                 async with TaskGroup() as tasks:
-                    for call in calls:
-                        tasks.create_task(self._resolve_roots([call]))
+                    for root, arguments in calls:
+                        if arguments is not None:
+                            tasks.create_task(self._resolve_root(root, arguments))
             except ExceptionGroup as failed:  # the group cancelled the other tasks: the data of the response is null
                 raise failed.exceptions[0] from None
         except GraphQLError as error:
@@ -109,12 +133,27 @@ class Run:
         A change is executed, and its result completed, before the next change begins.
         """
         try:
-            await self._resolve_roots(self._calls())
+            for root in self._program.roots:
+                arguments = self._arguments(root)
+                if arguments is not None:
+                    await self._resolve_root(root, arguments)
         except GraphQLError as error:
             return self._failed(error)
         finally:
+            if self._pending:
+                self._close()
+        return Executed(self._answer, [] if self._executor is None else self.errors)
+
+    def try_complete(self, root: RootField, value: Any) -> Executed | None:
+        """Complete the value of the only root field; return None if there is an error, or anything to be awaited."""
+        try:
+            completed = self._complete(root.slot, root.complete, value, ())
+        except Exception:  # noqa: BLE001 - the execution that waits finds the same, and reports it
+            return None
+        if self._batches or self._pending or (self._executor is not None and self.errors):
             self._close()
-        return Executed(self._answer, self.errors)
+            return None
+        return Executed({root.slot.key: completed})
 
     def _failed(self, error: GraphQLError) -> Executed:
         """Return the result with the error that made the data of the response null."""
@@ -192,38 +231,35 @@ class Run:
         """
         self._core.handle_field_error(error, slot.type, slot.details, slot.path(indices))
 
-    def _calls(self) -> Iterator[tuple[RootField, dict[str, Any]]]:
-        """Yield the root fields with their arguments, but for those whose arguments are wrong.
+    def _arguments(self, root: RootField) -> dict[str, Any] | None:
+        """Return the arguments of a root field, None if they are wrong.
 
         Raises:
             GraphQLError: a null was propagated to the root.
         """
-        for root in self._program.roots:
-            try:
-                arguments = root.arguments.values(self._variables)
-            except GraphQLError as error:
-                self.handle_error(error, root.slot)
-            else:
-                yield root, arguments
+        try:
+            return root.arguments.values(self._variables)
+        except GraphQLError as error:
+            self.handle_error(error, root.slot)
+            return None
 
-    async def _resolve_roots(self, calls: Iterable[tuple[RootField, dict[str, Any]]]) -> None:
-        """Execute root fields one after the other, each with all that is below it.
+    async def _resolve_root(self, root: RootField, arguments: dict[str, Any]) -> None:
+        """Execute a root field with all that is below it.
 
         Raises:
             GraphQLError: a null was propagated to the root.
         """
-        for root, arguments in calls:
-            slot = root.slot
-            try:
-                info = LiteInfo(self.context, slot.path(())) if root.direct else self._info(slot, ())
-                value = root.resolve(None, info, **arguments)
-                if value.__class__ is CoroutineType or is_awaitable(value):
-                    value = await value
-                self._answer[slot.key] = self._complete(slot, root.complete, value, ())
-            except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
-                self.handle_error(error, slot)
-            while self._batches or self._pending:
-                await self._level()
+        slot = root.slot
+        try:
+            info = LiteInfo(self.context, root.path) if root.direct else self._info(slot, ())
+            value = root.resolve(None, info, **arguments)
+            if value.__class__ is CoroutineType or is_awaitable(value):
+                value = await value
+            self._answer[slot.key] = self._complete(slot, root.complete, value, ())
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
+            self.handle_error(error, slot)
+        while self._batches or self._pending:
+            await self._level()
 
     async def _level(self) -> None:
         """Fetch everything that is missing at the same time, and complete it."""

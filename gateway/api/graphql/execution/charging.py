@@ -62,6 +62,14 @@ class Charging:
         cost, allowance = await self.operation(prepared, request, incoming)
         return cost, await self.compilation(prepared, request, incoming) or allowance
 
+    def at_once(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> Allowance | None:
+        """Do the same for an operation that needs no compiling, where `Capacity.is_immediate`."""
+        cost = self.cost(prepared, request)
+        try:
+            return self._capacity.charge_at_once(incoming.caller, cost)
+        except GatewayError as error:
+            raise refused_for(error) from None
+
     def cost(self, prepared: Prepared, request: GraphQLRequest) -> int:
         """Return what the execution of an operation costs.
 
@@ -71,7 +79,8 @@ class Charging:
         variables = request.variables or {}
         try:
             self._guard.check_variables(prepared.variable_names, variables)
-            cost = prepared.price(variables)
+            fixed = prepared.price.fixed  # that of most operations does not depend on variables
+            cost = prepared.price(variables) if fixed is None else fixed
             self._guard.check_cost(cost)
         except GatewayError as error:
             raise refused_for(error) from None

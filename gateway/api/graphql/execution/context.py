@@ -26,6 +26,7 @@ class Context(msgspec.Struct, eq=False):
     """
 
     incoming: Incoming
+    service: UserService
     loaders: Loaders
     stale: StalePositions
     mutations: int = 0
@@ -43,12 +44,9 @@ class Context(msgspec.Struct, eq=False):
         freshness: FreshnessReport | None = None,
     ) -> "Context":
         """Create the context of an operation with loaders for its plan."""
-        stale = StalePositions(freshness or FreshnessReport())
-        return cls(incoming, incoming.service.loaders(plan), stale, mutations, on_error)
-
-    @property
-    def service(self) -> UserService:
-        return self.incoming.service
+        service = incoming.service
+        stale = StalePositions(FreshnessReport() if freshness is None else freshness)
+        return cls(incoming, service, service.loaders(plan), stale, mutations, on_error)
 
     def halt(self, error: GraphQLError) -> None:
         """Halt the operation at this error, unless it was halted at an earlier one."""

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from graphql import ExecutionResult, GraphQLSchema, OperationType
 from msgspec.structs import replace
 
@@ -35,8 +36,18 @@ from gateway.errors import BadUserInput, GatewayError, Rule, SourceTimeout
 from gateway.freshness import Freshness, FreshnessReport
 from gateway.kit.long_steps import LongSteps
 from gateway.principal import READ_CALLS
+from gateway.users.ids import Kind
+from gateway.users.reading import FreshUser
 
-__all__ = ["ANY_OPERATION", "QUERY_ONLY", "QUERY_OR_MUTATION", "QUERY_OR_SUBSCRIPTION", "Executor", "FoundOperation"]
+__all__ = [
+    "ANY_OPERATION",
+    "QUERY_ONLY",
+    "QUERY_OR_MUTATION",
+    "QUERY_OR_SUBSCRIPTION",
+    "Executor",
+    "FoundOperation",
+    "ReadyResult",
+]
 
 QUERY_ONLY = frozenset({OperationType.QUERY})
 QUERY_OR_SUBSCRIPTION = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
@@ -46,11 +57,19 @@ ANY_OPERATION = frozenset(OperationType)
 _ERROR_BEHAVIORS = {behavior.value: behavior for behavior in ErrorBehavior}
 
 
-class FoundOperation(NamedTuple):
+class FoundOperation(msgspec.Struct, frozen=True, eq=False):
     """A prepared operation, and its document if that was looked up."""
 
     prepared: Prepared
     document: Resolved | None
+
+
+class ReadyResult(msgspec.Struct, frozen=True, eq=False):
+    """The result of an operation with a user that is kept, which was not counted yet: see `Executor.answer_ready`."""
+
+    executed: Executed
+    user: FreshUser
+    context: Context
 
 
 class Executor:
@@ -79,6 +98,7 @@ class Executor:
         self._named = named or NamedDocuments()
         self._looks_up_all = named is not None
         self._shows_calls = shows_calls
+        self._has_allowances = capacity.has_allowances
         self._long_steps = LongSteps()
 
     async def resolve(self, request: GraphQLRequest, incoming: Incoming, *, may_store: bool = True) -> GraphQLRequest:
@@ -123,24 +143,49 @@ class Executor:
             return None
         return FoundOperation(prepared, document)
 
-    def is_immediate(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> bool:
-        """Return whether `answer` would now need no wait: for a user that is kept. Nothing is done or counted."""
+    def try_ready(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> ReadyResult | None:
+        """Return the result of an operation if `answer` would now need no wait: for a user that is kept.
+
+        Nothing is done or counted; call `answer_ready` with it, or forget it.
+        """
         service = incoming.service
-        if not service.gives_at_once or prepared.compiled is None:
-            return False
-        if request.extensions or request.on_error == ErrorBehavior.HALT:
-            return False
+        if not service.gives_at_once or request.extensions or request.on_error == ErrorBehavior.HALT:
+            return None
         variables = request.variables or {}
-        arguments = prepared.compiled.user_arguments(variables)
-        if arguments is None:
-            return False
+        call = None if prepared.compiled is None else prepared.compiled.user_call(variables)
+        if call is None or not self._capacity.is_immediate(incoming.principal.identity):
+            return None
+        arguments, plan = call.arguments, prepared.plan(variables)
         try:
-            user = service.user_ref(arguments["id"], arguments.get("source"))
+            ref = service.ref(Kind.USER, arguments["id"], arguments.get("source"))
         except GatewayError:  # the execution finds the same
-            return False
-        if not service.has_fresh_user(user, prepared.plan(variables), incoming.freshness):
-            return False
-        return self._capacity.is_immediate(incoming.principal.identity)
+            return None
+        user = service.find_fresh_user(ref, plan, incoming.freshness)
+        if user is None:
+            return None
+        context = Context.of(incoming, plan, 0, _ERROR_BEHAVIORS[request.on_error], FreshnessReport(incoming.freshness))
+        executed = call.try_complete(user.value, context)
+        return None if executed is None else ReadyResult(executed, user, context)
+
+    def answer_ready(
+        self, ready: ReadyResult, prepared: Prepared, request: GraphQLRequest, incoming: Incoming
+    ) -> Result:
+        """Charge for an operation, and count what was given for it; do the same as `answer`, without a wait.
+
+        The slot that `answer` would take is free, and would be so again before anything else can happen.
+
+        Raises:
+            RefusedError: it costs too much.
+        """
+        allowance = None
+        if self._has_allowances:
+            allowance = self.charging.at_once(prepared, request, incoming)
+        else:
+            self.charging.cost(prepared, request)
+        incoming.service.count_hit(ready.user, ready.context.stale.report, incoming.report.calls)
+        ready.context.loaders.close()
+        result = self._result(ready.executed, ready.context, prepared, request)
+        return result if allowance is None else replace(result, allowance=allowance)
 
     def accept(self, found: FoundOperation, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
         """Do for a request what `try_prepare` has left out of `resolve` and `prepare`; return the resolved request."""
@@ -258,10 +303,10 @@ class Executor:
         Raises:
             RefusedError: it costs too much, or there is no slot for it.
         """
-        requested, calls = self._requested(request, incoming)
+        requested, calls = self._requested(request, incoming) if request.extensions else (None, incoming.report.calls)
         allowance = None
         if event is None:
-            if self._capacity.has_allowances:
+            if self._has_allowances:
                 cost, allowance = await self.charging.execution(prepared, request, incoming)
             else:
                 cost = self.charging.cost(prepared, request)
@@ -286,7 +331,7 @@ class Executor:
                     capacity.leave(identity)
         except Overloaded as overloaded:
             raise refused_for(overloaded) from None
-        if event is None:
+        if event is None and request.files:
             request.close()
         if allowance is None and requested is None:
             return result
@@ -322,7 +367,8 @@ class Executor:
         self, executed: Executed | ExecutionResult, context: Context, prepared: Prepared, request: GraphQLRequest
     ) -> Result:
         errors = executed.errors
-        extensions, freshness = _replay_extensions(context), context.stale.report
+        extensions = _replay_extensions(context) if context.replayed else None
+        freshness = context.stale.report
         if freshness.stale and executed.data is not None:
             extensions = context.stale.added_to(extensions, executed.data)
         status = freshness.cache_status

@@ -69,7 +69,7 @@ class Incoming(msgspec.Struct, frozen=True):
             timeout=self.timeout,
             trace=self.report.trace,
             calls=calls,
-            request_id=self.request_id,
+            request_id=self.report.request_id,
             freshness=freshness,
         )
 

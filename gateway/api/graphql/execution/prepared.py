@@ -14,7 +14,7 @@ from gateway.api.graphql.limits.cost_model import Price
 from gateway.api.graphql.skip_include import condition_variables
 from gateway.users.planning import Plan, plan
 
-__all__ = ["Executable", "Executed", "Prepared", "prepare_operation"]
+__all__ = ["Executable", "Executed", "Prepared", "SingleUser", "prepare_operation"]
 
 _ROOTS = {OperationType.QUERY: "Query", OperationType.MUTATION: "Mutation", OperationType.SUBSCRIPTION: "Subscription"}
 _SINGLE_USERS = frozenset({"user", "node"})  # the root fields that fetch one user at most
@@ -32,6 +32,16 @@ class Executed(msgspec.Struct, frozen=True):
     errors: list[GraphQLError] = []
 
 
+class SingleUser(Protocol):
+    """The only root field of an operation is `user`, to be called with these arguments."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+
+    def try_complete(self, user: Any, context: Context) -> Executed | None:
+        """Return the result of the operation with this user; None if it has an error or must be awaited."""
+
+
 class Executable(Protocol):
     """A compiled operation (`compiled/operation.py`). `weight` is the approximate maximum of its memory, in bytes."""
 
@@ -41,8 +51,8 @@ class Executable(Protocol):
     def needs_compiling(self, variables: Mapping[str, Any]) -> bool:
         """Return whether its execution with these variables begins with the compilation of another program."""
 
-    def user_arguments(self, variables: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the arguments of `user` if that is the only root field, and no field below it may need a lookup.
+    def user_call(self, variables: Mapping[str, Any]) -> SingleUser | None:
+        """Return the call of `user` if that is the only root field, and no field below it may need a lookup.
 
         Else, and for variables that are wrong or need another program, return None.
         """
@@ -59,7 +69,8 @@ class Prepared:
     `@defer` and `@stream`; if it has them, `incremental` is the document as the client wrote it, and `stream_counts`
     checks the variables of `@stream` in it. `mutations` is how many mutations it may have. `variable_names` are those
     of the variables that it declares. `sha256` is the hash of the document's text. `name` is empty for an operation
-    without one; `kind` is query, mutation or subscription.
+    without one; `kind` is query, mutation or subscription. `may_have_parts`: a client may get its result in parts, or
+    its events.
     """
 
     document: DocumentNode
@@ -76,11 +87,13 @@ class Prepared:
     operation_type: OperationType = field(init=False)
     name: str = field(init=False)
     kind: str = field(init=False)
+    may_have_parts: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = "" if self.operation.name is None else self.operation.name.value
         self.operation_type = self.operation.operation
         self.kind = self.operation_type.value
+        self.may_have_parts = self.incremental is not None or self.operation_type is OperationType.SUBSCRIPTION
 
     def declared(self, variables: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return those of the variables that the operation declares; the others have no effect."""

@@ -7,7 +7,13 @@ import msgspec
 
 from gateway.api.capacity import AllowanceExceeded, ratelimit_headers, whole_seconds
 from gateway.api.graphql.execution.error_behavior import ErrorBehavior
-from gateway.api.graphql.trusted.naming import DocumentName, PersistedQueryNotFound, PersistedQueryNotSupported, name_of
+from gateway.api.graphql.trusted.naming import (
+    NAMES,
+    DocumentName,
+    PersistedQueryNotFound,
+    PersistedQueryNotSupported,
+    name_of,
+)
 from gateway.errors import BadUserInput, Code, GatewayError
 from gateway.users.icons import Icon
 
@@ -112,7 +118,7 @@ def from_mapping(sent: Any) -> GraphQLRequest:
     if on_error is not None and not isinstance(on_error, str):
         raise _malformed("`onError` must be a string.")
     try:
-        document = name_of(sent)
+        document = _UNNAMED if NAMES.isdisjoint(sent) else name_of(sent)
     except BadUserInput as error:
         raise RefusedError(400, error, draft_status=422) from None
     if not query and document.id is None:

@@ -6,8 +6,9 @@ plain, or not right, it leaves to the endpoint. The rest of the work is one coro
 
 import msgspec
 from graphql import OperationType
+from msgspec.structs import replace
 
-from gateway.api.graphql.execution.executor import Executor, FoundOperation
+from gateway.api.graphql.execution.executor import Executor, FoundOperation, ReadyResult
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, RequestOptions
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refused_for
@@ -18,11 +19,27 @@ from gateway.api.graphql.http.parsing import has_json, try_read_json
 from gateway.api.graphql.http.request_options import request_options
 from gateway.api.graphql.http.response import completed, refusal_response, result_response
 from gateway.api.graphql.live.live import Live
-from gateway.api.web.http import WebRequest, WebResponse
+from gateway.api.web.http import Headers, WebRequest, WebResponse
 from gateway.errors import GatewayError
 from gateway.kit.shaped_headers import ShapedHeaders
 
 __all__ = ["FastHandling", "FastPath"]
+
+_MAX_HEADS = 256
+_FIELDS = frozenset(
+    {
+        "accept",
+        "cache-control",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "origin",
+        "x-forwarded-proto",
+        "x-graphql-event-stream-token",
+        "x-request-timeout",
+    }
+)
+"""The header fields of which the fast path has to know something; a head without the others is checked in its stead."""
 
 
 class FastPath:
@@ -36,6 +53,7 @@ class FastPath:
         self._incoming_factory = incoming_factory
         self._reservations = live.reservations
         self._options = options
+        self._heads: dict[tuple[object, ...], _Head] = {}
 
     def try_handle(self, request: WebRequest) -> "FastHandling | None":
         """Return a request that was checked completely; None: the endpoint handles it, and nothing was done yet."""
@@ -43,24 +61,38 @@ class FastPath:
             head = self._check_head(request)
             graphql_request = try_read_json(request.body, self._options.limits) if head.is_plain else None
             found = None if graphql_request is None else self.executor.try_prepare(graphql_request)
-            if graphql_request is None or found is None or not _has_one_part(found.prepared, head.accepts):
+            if graphql_request is None or found is None:
+                return None
+            if found.prepared.may_have_parts and not _has_one_part(found.prepared, head.accepts):
                 return None
             incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
         except (RefusedError, GatewayError):  # the endpoint finds the same, and responds to it
             return None
         if incoming is None:
             return None
-        immediate = self.executor.is_immediate(found.prepared, graphql_request, incoming)
-        return FastHandling(self, graphql_request, incoming, found, head.accepts.single, immediate)
+        ready = self.executor.try_ready(found.prepared, graphql_request, incoming)
+        return FastHandling(self, graphql_request, incoming, found, head.accepts.single, ready is not None, ready)
 
     def _check_head(self, request: WebRequest) -> "_Head":
-        """Return what there is to know of the head of a request; most clients send the same one again and again."""
+        """Return what there is to know of the head of a request.
+
+        Most clients send the same one again and again, or heads that differ in fields that make no difference here.
+        """
         headers = request.headers
         if not isinstance(headers, ShapedHeaders):
             return self._read_head(request)
         head = headers.checked
         if not isinstance(head, _Head) or head.fast_path is not self:
-            head = headers.checked = self._read_head(request)
+            key = (request.method, request.query, *headers.key(_FIELDS))
+            head = self._heads.get(key)
+            if head is None:
+                fields = {name: value for name in _FIELDS if (value := headers.get(name)) is not None}
+                head = self._read_head(replace(request, headers=Headers.of(fields)))
+                if not head.options.idempotency_key:  # which differs in each request that has one
+                    if len(self._heads) >= _MAX_HEADS:
+                        self._heads.clear()
+                    self._heads[key] = head
+            headers.checked = head
         return head
 
     def _read_head(self, request: WebRequest) -> "_Head":
@@ -84,7 +116,7 @@ class _Head(msgspec.Struct, frozen=True, eq=False):
 
 
 class FastHandling(msgspec.Struct, frozen=True, eq=False):
-    """A request that `FastPath` has checked. `immediate`: `respond` does not wait if it is called now."""
+    """A request that `FastPath` has checked. `immediate`: it is answered by `ready`, without a wait."""
 
     fast_path: FastPath
     request: GraphQLRequest
@@ -92,32 +124,39 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
     found: FoundOperation
     media_type: MediaType
     immediate: bool
+    ready: ReadyResult | None
 
     def respond_now(self) -> WebResponse:
-        """Do the same as `respond` without a task, where that does not wait."""
-        execution = self.respond()
+        """Return the response with a user that is kept."""
+        executor, incoming, ready = self.fast_path.executor, self.incoming, self.ready
+        assert ready is not None  # noqa: S101 - `immediate` states it
+        request = self._accept()
         try:
-            execution.send(None)
-        except StopIteration as ended:
-            response: WebResponse = ended.value
-            return response
-        execution.close()
-        raise RuntimeError("an operation had to wait that was found to be immediate")
+            result = executor.answer_ready(ready, self.found.prepared, request, incoming)
+        except RefusedError as error:
+            return self._refusal(error)
+        return completed(result_response(result, self.media_type, self.fast_path.profile), incoming.report)
 
     async def respond(self) -> WebResponse:
         """Execute the operation, and return the response to it."""
-        incoming, media_type = self.incoming, self.media_type
-        report, executor, profile = incoming.report, self.fast_path.executor, self.fast_path.profile
-        report.caller = incoming.principal.name
-        request = executor.accept(self.found, self.request, incoming)
+        incoming = self.incoming
+        request = self._accept()
         try:
-            result = await executor.answer(self.found.prepared, request, incoming)
-            response = result_response(result, media_type, profile)
+            result = await self.fast_path.executor.answer(self.found.prepared, request, incoming)
         except RefusedError as error:
-            response = refusal_response(error, media_type, profile, report)
+            return self._refusal(error)
         except GatewayError as error:
-            response = refusal_response(refused_for(error), media_type, profile, report)
-        return completed(response, report)
+            return self._refusal(refused_for(error))
+        return completed(result_response(result, self.media_type, self.fast_path.profile), incoming.report)
+
+    def _accept(self) -> GraphQLRequest:
+        incoming = self.incoming
+        incoming.report.caller = incoming.principal.name
+        return self.fast_path.executor.accept(self.found, self.request, incoming)
+
+    def _refusal(self, error: RefusedError) -> WebResponse:
+        report = self.incoming.report
+        return completed(refusal_response(error, self.media_type, self.fast_path.profile, report), report)
 
 
 def _has_one_part(prepared: Prepared, accepts: Accepted) -> bool:

@@ -55,7 +55,8 @@ def result_response(result: Result, media_type: MediaType, profile: StatusProfil
     if result.cache_status is not None:
         fields = (*fields, ("Cache-Status", result.cache_status))
     headers = ExtendedHeaders(_FIXED[media_type], fields)
-    return WebResponse(_status(result, media_type, profile), orjson.dumps(result.payload()), headers)
+    status = 200 if result.executed and not result.errors else _status(result, media_type, profile)
+    return WebResponse(status, orjson.dumps(result.payload()), headers)
 
 
 def refusal_response(
@@ -77,7 +78,8 @@ def completed(response: WebResponse, report: RequestReport) -> WebResponse:
     )
     headers = response.headers
     if isinstance(headers, ExtendedHeaders):  # of a result or a refusal: the fixed ones have the private ones
-        return WebResponse(response.status, response.body, ExtendedHeaders(headers.fixed, (*headers.fields, *fields)))
+        headers.fields += fields
+        return response
     return WebResponse(response.status, response.body, (*headers, *_PRIVATE, *fields))
 
 

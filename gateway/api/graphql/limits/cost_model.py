@@ -90,17 +90,20 @@ class Term:
 
 
 class Price:
-    """Computes the cost of one operation from its variables. `defaults` are those of the operation."""
+    """Computes the cost of one operation from its variables. `defaults` are those of the operation.
+
+    `fixed` is the cost if it does not depend on variables, else None.
+    """
 
     def __init__(self, term: Term, defaults: Mapping[str, Any]) -> None:
         self._term = term
         self._defaults = defaults
-        self._fixed = None if term.varying else min(_MAX_COST, sum(term.evaluate({})))
+        self.fixed = None if term.varying else min(_MAX_COST, sum(term.evaluate({})))
 
     def __call__(self, variables: Mapping[str, Any] | None = None) -> int:
         """Return the cost; the variables are as the client sent them, and invalid values raise no error here."""
-        if self._fixed is not None:
-            return self._fixed
+        if self.fixed is not None:
+            return self.fixed
         return min(_MAX_COST, sum(self._term.evaluate({**self._defaults, **(variables or {})})))
 
 

@@ -75,6 +75,7 @@ class DocumentLimits:
     log: frozenset[Limit]
 
 
+_NESTED = (dict, list)
 _LOG = logging.getLogger("gateway.graphql")
 _SHAPE_LIMITS = (
     Limit.DEPTH,
@@ -186,7 +187,11 @@ class Guard:
         Raises:
             BadUserInput: there are too many. No more of them are counted.
         """
-        nested = [value for name in names if isinstance(value := variables.get(name), dict | list)]
+        nested: list[Any] = []
+        for name in names:
+            value = variables.get(name)
+            if isinstance(value, _NESTED):
+                nested.append(value)
         if nested and has_more_values(nested, allowed := self.limits.values):
             self._handle([Finding(Limit.VALUES, allowed + 1, allowed)])
 

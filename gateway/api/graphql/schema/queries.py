@@ -104,7 +104,7 @@ class QueryObject:
             UserSource | None, strawberry.argument(description="The source of the user. Not needed with a global id.")
         ] = None,
     ) -> UserObject | None:
-        return _record(info, info.context.service.user_ref(id, source), info.path)
+        return _record(info, info.context.service.ref(Kind.USER, id, source), info.path)
 
     @strawberry.field(description="Get a role of the `ACCOUNT` source; null if there is none.", directives=[_CALL])
     def role(self, info: Info, id: _Id) -> RoleObject | None:
@@ -208,8 +208,9 @@ async def _node_at(info: Info, id: str, index: int) -> Any:
 
 def _record(info: Info, ref: Ref, path: Path) -> Any:
     """Return the record at a position of the response, or an awaitable of it; it is marked if it is stale."""
-    loaders = info.context.loaders
-    found = info.context.service.read(ref, loaders=loaders)
+    context = info.context
+    loaders = context.loaders
+    found = context.service.read(ref, loaders=loaders)
     return _marked(info, ref, path, found) if loaders.may_be_stale(ref) and isawaitable(found) else found
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from gateway.errors import BadUserInput, Forbidden, Rule
 
-__all__ = ["DocumentName", "NotTrusted", "PersistedQueryNotFound", "PersistedQueryNotSupported", "name_of", "sha256_of"]
+__all__ = [
+    "NAMES",
+    "DocumentName",
+    "NotTrusted",
+    "PersistedQueryNotFound",
+    "PersistedQueryNotSupported",
+    "name_of",
+    "sha256_of",
+]
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")  # graphql-codegen's manifests have the prefix
 
@@ -22,7 +30,8 @@ class DocumentName:
 
 
 _UNNAMED = DocumentName()
-_NAMES = frozenset({"documentId", "extensions", "doc_id", "id"})
+NAMES = frozenset({"documentId", "extensions", "doc_id", "id"})
+"""The members of a request by which it may name its document; without them `name_of` need not be called."""
 
 
 def sha256_of(text: str) -> str:
@@ -36,8 +45,6 @@ def name_of(sent: Mapping[str, Any]) -> DocumentName:
     Raises:
         BadUserInput: an id is no string, or Apollo's extension is not a SHA-256 in version 1.
     """
-    if _NAMES.isdisjoint(sent):
-        return _UNNAMED
     if text := _text(sent, "documentId"):
         return DocumentName(text)
     extensions = sent.get("extensions")

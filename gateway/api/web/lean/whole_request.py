@@ -13,7 +13,7 @@ from httptools import HttpRequestParser
 from gateway.api.web.http import WebRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.request_target import split_target
-from gateway.kit.shaped_headers import ShapedHeaders
+from gateway.kit.shaped_headers import Shape, ShapedHeaders
 from gateway.telemetry.report import RequestReport
 
 __all__ = ["WholeRequestParser", "WholeRequestReader"]
@@ -92,18 +92,18 @@ class WholeRequestParser:
             self._parser.feed_data(data)
         except Exception:  # noqa: BLE001 - the other reader has the same one, and rejects the request
             ends.append(None)
-        names = _parse_names(tuple(fields))
+        shape = _parse_names(tuple(fields))
         if (
             ends
-            or names is None
+            or shape is None
             or len(fields) != data.count(b"\r\n", 0, end)  # `setdefault` drops repeated fields
             or len(fields) > self._max_fields
-            or ((connection := names.get("connection")) is not None and fields[connection] not in _KEPT)
+            or ((connection := shape.names.get("connection")) is not None and fields[connection] not in _KEPT)
             or end + 4 + (len(body[0]) if body else 0) != len(data)
         ):
             self._renew()
             return None
-        headers = ShapedHeaders(fields.copy(), names)
+        headers = ShapedHeaders(fields.copy(), shape)
         fields.clear()
         body.clear()
         return _Head(data[: end + 4], len(data), *parsed, headers)
@@ -151,9 +151,9 @@ def _parse_line(line: bytes) -> tuple[str, str, str] | None:
 
 
 @lru_cache(maxsize=256)
-def _parse_names(names: tuple[bytes, ...]) -> dict[str, bytes] | None:
-    """Return the names of the fields of a request by the same in lower case, None if they need a closer look."""
+def _parse_names(names: tuple[bytes, ...]) -> Shape | None:
+    """Return the shape of a request with fields of these names, None if they need a closer look."""
     index = {name.decode("latin-1").lower(): name for name in names}
     if len(index) != len(names) or "host" not in index or not _LEFT_TO_REQUEST_READER.isdisjoint(index):
         return None
-    return index
+    return Shape(index)
