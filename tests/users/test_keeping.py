@@ -106,19 +106,6 @@ async def test_without_a_wait(source: MemorySource, reads: UserReader) -> None:
     assert source.principals == [caller, caller]
 
 
-async def test_shortly_before_the_end_of_its_lifetime(reads: UserReader, clock: Clock) -> None:
-    """A user whose lifetime, or accepted age, may end before the execution is not said to need no wait."""
-    caller, aged = Principal(""), Freshness(max_age=60)
-    with acting_as(caller):
-        await reads.user(ref("u1"), PROFILE)
-    for now, wanted in ((159.0, aged), (698.0, Freshness())):
-        clock.now = now
-        assert reads.has_fresh_user(ref("u1"), PROFILE, caller, wanted)
-        clock.now = now + 1.9
-        assert not reads.has_fresh_user(ref("u1"), PROFILE, caller, wanted)
-    assert reads.kept_user(ref("u1"), PROFILE, caller) == (ADA,)
-
-
 async def test_the_event_of_a_deletion(source: MemorySource, reads: UserReader) -> None:
     """After the event of a deletion the user is read again, although the event has it as it is kept."""
     assert await reads.user(ref("u1"), PROFILE) == ADA

@@ -81,7 +81,41 @@ class AccountWireUser(Wire, frozen=True):
     updated_at: Timestamp | None = None
 
     def record(self) -> model.User:
-        return _user(self, to_record(self.role), to_record(self.department))
+        """Return the record of a user; its times may be text that is not checked yet.
+
+        Raises:
+            ValueError: a text is not a time.
+        """
+        if isinstance(self, _FastUser):
+            role = _ROLES[bytes(self.role)]
+            department = _DEPARTMENTS[bytes(self.department)]
+        else:
+            role, department = to_record(self.role), to_record(self.department)
+        profile = self.user or _EMPTY_PROFILE
+        updated_at = _TIMES[self.updated_at]
+        # These are checked, too, where there is no platform user.
+        profile_created_at, profile_updated_at = _TIMES[profile.created_at], _TIMES[profile.updated_at]
+        return model.User(
+            UserSource.ACCOUNT,
+            self.id,
+            name=self.name if profile.name is None else profile.name,
+            email=self.email if profile.email is None else profile.email,
+            email_verified_at=_TIMES[profile.email_verified_at],
+            username=self.username if profile.username is None else profile.username,
+            image_url=self.image_url if profile.image_url is None else profile.image_url,
+            platform_user=None
+            if profile.id is None
+            else model.PlatformUser(profile.id, profile_created_at, profile_updated_at),
+            status=_STATUS.get(self.status or ""),
+            source_status=self.status,
+            role=role,
+            department=department,
+            last_active_at=_TIMES[self.last_used_at],
+            created_at=_TIMES[self.created_at],
+            updated_at=updated_at,
+            # The picture is that of the platform user, whose time an older server sends as that of the account user.
+            image_version=profile_updated_at or updated_at,
+        )
 
 
 class _FastProfile(_Profile, frozen=True):
@@ -101,42 +135,6 @@ class _FastUser(AccountWireUser, frozen=True):
     last_used_at: str | None = None  # type: ignore[assignment]
     created_at: str | None = None  # type: ignore[assignment]
     updated_at: str | None = None  # type: ignore[assignment]
-
-    def record(self) -> model.User:
-        return _user(self, _ROLES[bytes(self.role)], _DEPARTMENTS[bytes(self.department)])
-
-
-def _user(user: AccountWireUser, role: model.Role | None, department: model.Department | None) -> model.User:
-    """Return the record of a user; its times may be text that is not checked yet.
-
-    Raises:
-        ValueError: a text is not a time.
-    """
-    profile = user.user or _EMPTY_PROFILE
-    updated_at = _TIMES[user.updated_at]
-    # These are checked, too, where there is no platform user.
-    profile_created_at, profile_updated_at = _TIMES[profile.created_at], _TIMES[profile.updated_at]
-    return model.User(
-        UserSource.ACCOUNT,
-        user.id,
-        name=user.name if profile.name is None else profile.name,
-        email=user.email if profile.email is None else profile.email,
-        email_verified_at=_TIMES[profile.email_verified_at],
-        username=user.username if profile.username is None else profile.username,
-        image_url=user.image_url if profile.image_url is None else profile.image_url,
-        platform_user=None
-        if profile.id is None
-        else model.PlatformUser(profile.id, profile_created_at, profile_updated_at),
-        status=_STATUS.get(user.status or ""),
-        source_status=user.status,
-        role=role,
-        department=department,
-        last_active_at=_TIMES[user.last_used_at],
-        created_at=_TIMES[user.created_at],
-        updated_at=updated_at,
-        # The picture is that of the platform user, whose time an older server sends as that of the account user.
-        image_version=profile_updated_at or updated_at,
-    )
 
 
 def _window(listing: AccountListing[Any]) -> Window:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
 from gateway.sources.http.causes import failed_response
-from gateway.sources.http.exchange import Multipart, Request, Response, ResultObserver, Send
+from gateway.sources.http.exchange import ConstantHeaders, Multipart, Request, Response, ResultObserver, Send
 from gateway.sources.http.source_clock import SourceClock
 
 __all__ = ["Api", "Query"]
@@ -40,7 +40,7 @@ class Api:
         self._source = str(source)  # an enum's member is a str, but orjson refuses it as a key
         self._send = send
         self._base_url = base_url.rstrip("/")
-        self._headers = headers
+        self._headers = ConstantHeaders(headers)
         self._to_error = to_error
         self._observe = observe
         self.clock = SourceClock()

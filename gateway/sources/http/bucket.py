@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from heapq import merge
 from itertools import islice, takewhile
 
@@ -40,17 +41,14 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 _NO_QUOTA = Quota()
+_INFINITY = float("inf")
 
 
 def parse_quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Quota:
     """Return the quota that the headers of a response report: `RateLimit-*` or `X-Rate-Limit-*`."""
-    if "RateLimit-Remaining" in headers:
-        reset = _parse_count(headers.get("RateLimit-Reset"))
-        return Quota(
-            _parse_count(headers.get("RateLimit-Limit")),
-            _parse_count(headers["RateLimit-Remaining"]),
-            None if reset is None else float(reset),
-        )
+    remaining = headers.get("RateLimit-Remaining")
+    if remaining is not None:
+        return _parse_counts(headers.get("RateLimit-Limit"), remaining, headers.get("RateLimit-Reset"))
     if "X-Rate-Limit-Remaining" in headers:
         seconds = _seconds_until(headers.get("X-Rate-Limit-Reset"), now or datetime.now(UTC))
         period = _parse_period(headers.get("X-Rate-Limit-Limit"))
@@ -60,9 +58,13 @@ def parse_quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Q
     return _NO_QUOTA
 
 
+@lru_cache(maxsize=1024)  # the numbers of a window occur again and again
+def _parse_counts(limit: str | None, remaining: str, reset: str | None) -> Quota:
+    seconds = _parse_count(reset)
+    return Quota(_parse_count(limit), _parse_count(remaining), None if seconds is None else float(seconds))
+
+
 def _parse_count(text: str | None) -> int | None:
-    if text and len(text) <= _MAX_DIGITS and text.isascii() and text.isdecimal():
-        return int(text)  # the common case, in half the time of the pattern
     found = _COUNT.fullmatch(text or "")
     return int(found[1]) if found else None
 
@@ -116,8 +118,6 @@ class Token(msgspec.Struct, eq=False):
 
     def mark_answered(self) -> None:
         """Note that the source has responded, so that it has counted the call by now."""
-        if self.sent_at is None:
-            self.bucket.start_window(self)
         self.bucket.fix_window(self)
 
     def release(self) -> bool:
@@ -214,6 +214,8 @@ class Bucket:
 
     def fix_window(self, token: Token) -> None:
         """Set the time at which a token becomes available, after the response to its call."""
+        if token.sent_at is None:
+            self.start_window(token)
         sent_at = self._unanswered.pop(token, None)
         if sent_at is None:
             return  # no rate, or available again already
@@ -294,16 +296,20 @@ class Bucket:
     def _update(self) -> float:
         """Make tokens available whose window has passed, and return the current time."""
         now = self._clock()
+        returning, returned = self._returning, self._returned
         while self._unanswered:
             token, sent_at = next(iter(self._unanswered.items()))
             if sent_at + 2 * self._window > now:
                 break
             del self._unanswered[token]
-            self._returned.append(sent_at)
-        if self._returning and self._returning[0][0] <= now:
-            count = bisect_right(self._returning, (now, float("inf")))
-            self._returned.extend(sent_at for _, sent_at in self._returning[:count])
-            del self._returning[:count]
-        while self._returned and self._returned[0] + 3 * self._window <= now:
-            self._returned.popleft()
+            returned.append(sent_at)
+        if returning and returning[0][0] <= now:
+            count = bisect_right(returning, (now, _INFINITY))
+            for _, sent_at in returning[:count]:
+                returned.append(sent_at)
+            del returning[:count]
+        if returned:
+            forgotten = now - 3 * self._window
+            while returned and returned[0] <= forgotten:
+                returned.popleft()
         return now

@@ -86,6 +86,8 @@ class Circuit:
         self._successes = 0
         self._last_failure: FailedCall | None = None
         self._generation = 0  # changes with the state: the result of a call from an earlier state is not counted
+        self.entry: int | None = 0
+        """What `count` needs for a call that begins now, if the circuit is closed; else None."""
 
     @property
     def state(self) -> CircuitState:
@@ -108,10 +110,6 @@ class Circuit:
         self.count(request, response, generation, probe=probe)
         return response
 
-    def try_enter(self) -> int | None:
-        """Return what `count` needs, if the circuit is closed; else None."""
-        return self._generation if self._opened_at is None else None
-
     def count(
         self, request: Request, result: Response | BaseException, generation: int, *, probe: bool = False
     ) -> None:
@@ -120,11 +118,22 @@ class Circuit:
             failed: bool | None = False
         else:
             failed = self._failed(request, result)
-        if generation == self._generation:
-            self._probing -= probe
+        if generation != self._generation:
+            return
+        if probe:
+            self._probing -= 1
             if failed is not None:
-                count = self._count_probe if probe else self._count_call
-                count(request, failed=failed)
+                self._count_probe(request, failed=failed)
+        elif failed is not None:
+            slices, settings = self._slices, self._settings
+            number = int(self._clock() / settings.window * settings.slices)
+            if not slices or slices[-1].number != number:
+                slices.append(_Slice(number))
+                while slices[0].number <= number - settings.slices:
+                    slices.popleft()
+            slices[-1].calls += 1
+            if failed:
+                self._count_failure(request)
 
     def _failed(self, request: Request, result: Response | BaseException) -> bool | None:
         """Return whether a call without a success failed; None: it is no evidence about the source."""
@@ -168,17 +177,8 @@ class Circuit:
             self._reset(None)
             self._observe(CallEvent.of(PipelineEvent.CLOSED, request))
 
-    def _count_call(self, request: Request, *, failed: bool) -> None:
-        number = int(self._clock() / self._settings.window * self._settings.slices)
-        if not self._slices or self._slices[-1].number != number:
-            self._slices.append(_Slice(number))
-            while self._slices[0].number <= number - self._settings.slices:
-                self._slices.popleft()
-        current = self._slices[-1]
-        current.calls += 1
-        if not failed:
-            return
-        current.failures += 1
+    def _count_failure(self, request: Request) -> None:
+        self._slices[-1].failures += 1
         calls, failures = sum(part.calls for part in self._slices), sum(part.failures for part in self._slices)
         if calls >= self._settings.min_calls and failures >= calls * self._settings.ratio:
             self._open(request)
@@ -192,6 +192,7 @@ class Circuit:
         self._slices.clear()
         self._probing = self._successes = 0
         self._generation += 1
+        self.entry = self._generation if opened_at is None else None
 
     def _seconds_open(self) -> float:
         """Return the seconds until the circuit is half open."""

@@ -23,11 +23,15 @@ __all__ = ["CallLimit", "WithinDeadline"]
 
 
 class CallLimit(msgspec.Struct, frozen=True):
-    """The deadline of a call, how many seconds it had when the call began, and the dispatch state of the call."""
+    """The deadline of a call, how many seconds it had when the call began, and the dispatch state of the call.
+
+    `began_at` is the time at which the call began.
+    """
 
     deadline: Deadline
     seconds: float
     dispatch: DispatchState
+    began_at: float
 
 
 class WithinDeadline:
@@ -61,7 +65,7 @@ class WithinDeadline:
         operation = current_deadline.get()
         if operation is not None and operation.at < at:
             at = operation.at
-        return CallLimit(Deadline(at, self._clock), at - now, DispatchState()) if at > now else None
+        return CallLimit(Deadline(at, self._clock), at - now, DispatchState(), now) if at > now else None
 
     async def within(self, limit: "CallLimit", request: Request, send: Send) -> Response:
         """Make a call, or what is left of it, within its limit."""

@@ -12,6 +12,7 @@ from gateway.calls import CallKind, Endpoint
 from gateway.errors import GatewayError
 
 __all__ = [
+    "ConstantHeaders",
     "Content",
     "Multipart",
     "Part",
@@ -23,6 +24,7 @@ __all__ = [
     "Transport",
     "TransportFactory",
     "TransportLimits",
+    "endpoint_of",
     "pipeline",
 ]
 
@@ -52,6 +54,21 @@ class Multipart:
     """A multipart/form-data body, with its parts in the order in which they are sent."""
 
     parts: tuple[Part, ...]
+
+
+class ConstantHeaders(dict[str, str]):
+    """Headers that never change, with what is derived from them once for all requests that have them.
+
+    `compared` is for single flight; `lines` are the header lines of requests to one host, with the base URL that they
+    are for. Both are None until they are used.
+    """
+
+    __slots__ = ("compared", "lines")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.compared: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self.lines: tuple[object, str] | None = None
 
 
 # A request and a response are created for every call. Creating a frozen dataclass takes ten times as long as a struct.
@@ -87,7 +104,7 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def endpoint(self) -> Endpoint:
         """What is called, without ids."""
-        return _endpoint(self.source, self.method, self.template)
+        return endpoint_of(self.source, self.method, self.template)
 
     @property
     def address(self) -> str:
@@ -103,7 +120,8 @@ class Request(msgspec.Struct, frozen=True):
         return self.method not in {"GET", "HEAD"}
 
 
-_endpoint = lru_cache(maxsize=512)(Endpoint)  # there is one for each template; making a named tuple takes a call
+endpoint_of = lru_cache(maxsize=512)(Endpoint)
+"""Returns the endpoint by its three fields: there is one for each template, and making a named tuple takes a call."""
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timin
             Retry() as retry,
             Circuit() as circuit,
             Pacing() as pacing,
-            Handover() as handover,
+            Handover(),
         ]:
             pass
         case _:
@@ -74,7 +74,6 @@ def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timin
         retry=retry,
         circuit=circuit,
         pacing=pacing,
-        handover=handover,
         timing=timing,
     )
 
@@ -123,7 +122,6 @@ class FastCalls:
         retry: Retry,
         circuit: Circuit,
         pacing: Pacing,
-        handover: Handover,
         timing: Timing,
     ) -> None:
         self._transport = transport
@@ -137,7 +135,6 @@ class FastCalls:
         self._retry = retry
         self._circuit = circuit
         self._pacing = pacing
-        self._handover = handover
         self._timing = timing
 
     async def __call__(self, request: Request) -> Response:
@@ -160,7 +157,7 @@ class FastCalls:
             raise self._deadline.expired(call.limit, request) from None
         self._end_attempt(call, result)
         if isinstance(result, Response) and result.status in SUCCESS:
-            self._end(call, result)
+            self._flights.end(call.key, call.flight, result)
             return result
         first = [result]
         del sent, response, result  # an exception that its frame refers to is a reference cycle
@@ -178,7 +175,7 @@ class FastCalls:
             request = credential.put_in(original)
         is_read = request.method == "GET"
         key = self._flights.try_key(request) if is_read else None
-        generation = self._circuit.try_enter()
+        generation = self._circuit.entry
         limit = self._deadline.try_begin()
         if limit is None or generation is None or (is_read and key is None):
             return None
@@ -204,10 +201,11 @@ class FastCalls:
                 dispatch.trace = attempt.trace
                 connected = connected.with_headers(replace(request, headers=headers_of(attempt, request)))
             attempt.is_written = True
-        self._handover.begin(dispatch)
+        # All steps have let the call pass in the same moment. From here on it is handed over.
+        dispatch.since = call.limit.began_at
         if call.flight is None:
-            dispatch.mark_written(None)
-        call.token.mark_sent()
+            dispatch.written = True
+        call.token.bucket.start_window(call.token)
         call.started = self._timing.clock()
         try:
             return self._transport.send_on(connected, request, call.limit.seconds)
@@ -230,13 +228,6 @@ class FastCalls:
         else:
             call.queue.release(call.token)
         self._circuit.count(request, result, call.generation)
-
-    def _end(self, call: SentCall, result: Result) -> None:
-        """Let the steps outside of retry count the end of the call."""
-        if call.flight is None:
-            self._flights.separate()
-        else:
-            self._flights.end(call.key, call.flight, result)
 
     async def _go_on(self, call: SentCall, first: list[Result]) -> Response:
         """Go on after the `first` attempt: by the steps, which decide whether there is another one after this failure.
@@ -267,7 +258,7 @@ class FastCalls:
         """Make the other attempts, if there are any, and return the result of the call."""
         key, flight = call.key, call.flight
         if not is_transient(first[0]):
-            self._end(call, first[0])
+            self._flights.end(call.key, call.flight, first[0])
             match first.pop():
                 case Response() as response:
                     return response

@@ -57,11 +57,11 @@ current_dispatch: ContextVar[DispatchState | None] = ContextVar("current_dispatc
 
 def has_unknown_outcome(request: Request, result: Response | GatewayError) -> bool:
     """Whether the source may have executed a failed change. For a response, `source_error` has the rule."""
+    if isinstance(result, Response) and result.status in _SUCCESS:
+        return False
     if not request.writes:
         return False
     if isinstance(result, Response):
-        if result.status in _SUCCESS:
-            return False
         if request.to_error is None:
             result = source_error(request, result, SourceErrorBody())
         else:
@@ -82,10 +82,6 @@ class Handover:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
 
-    def begin(self, dispatch: DispatchState) -> None:
-        """Note that an attempt is handed over."""
-        dispatch.since = self._clock()
-
     async def __call__(self, request: Request, send: Send) -> Response:
         dispatch = current_dispatch.get()
         if dispatch is None:
@@ -93,7 +89,7 @@ class Handover:
         deadline = current_deadline.get()
         if deadline is not None and deadline.remaining() <= 0:
             raise NoTimeError(request)
-        self.begin(dispatch)
+        dispatch.since = self._clock()
         if request.writes:
             request = replace(request, on_write=partial(dispatch.mark_written, request.on_write))
         try:

@@ -85,7 +85,7 @@ class FastDecoder(Generic[F, T, M]):
         documented: type[T],
         from_documented: Callable[[T], M],
     ) -> None:
-        self._cheaper = JsonDecoder(cheaper)
+        self._decode_cheaper = msgspec.json.Decoder(cheaper, strict=False, dec_hook=_decode_custom).decode
         self._from_cheaper = from_cheaper
         self._documented = JsonDecoder(documented)
         self._from_documented = from_documented
@@ -97,8 +97,8 @@ class FastDecoder(Generic[F, T, M]):
             ValueError: as `JsonDecoder.decode`.
         """
         try:
-            return self._from_cheaper(self._cheaper.decode(body))
-        except ValueError:
+            return self._from_cheaper(self._decode_cheaper(body))
+        except (ValueError, RecursionError):
             return self._from_documented(self._documented.decode(body))
 
 

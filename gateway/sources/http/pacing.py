@@ -245,14 +245,16 @@ class Pacing:
 
         `settle` has to be called with it after a response, `release` of the queue after any other end of the call.
         """
-        queue = self._queue(request)
+        queue = self._queues.get(request.source if self._key is by_source else self._key(request))
+        if queue is None:
+            queue = self._queue(request)
         token = None if queue.waiters.principals else queue.bucket.try_take()
         return None if token is None else (queue, token)
 
     def settle(self, queue: TokenQueue, token: Token, response: Response) -> None:
         """Correct the bucket by the response to the call with this token."""
-        token.mark_answered()
         bucket = queue.bucket
+        bucket.fix_window(token)
         if response.status == _TOO_MANY_REQUESTS:
             bucket.refuse(token, retry_after(response.headers))
         elif bucket.is_refused:

@@ -11,7 +11,7 @@ where others are not, and not repeated.
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -26,7 +26,7 @@ from gateway.operation import (
     shares_no_calls,
     uses_spare_budget,
 )
-from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.exchange import ConstantHeaders, Request, Response, Send
 from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 from gateway.sources.http.retry import is_transient
@@ -40,12 +40,23 @@ _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 def flight_key(request: Request) -> Hashable:
     """Return a value that is equal for identical reads."""
     headers = request.headers
-    names, spellings = _compared_headers(tuple(headers))
-    return request.url, names, tuple(map(headers.__getitem__, spellings)), current_principal.get().identity
+    if type(headers) is ConstantHeaders:
+        compared = headers.compared
+        if compared is None:
+            compared = headers.compared = _compared(headers)
+    else:
+        compared = _compared(headers)
+    return request.url, compared, current_principal.get().identity
+
+
+def _compared(headers: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the headers that are compared: their names and their values."""
+    names, spellings = _compared_names(tuple(headers))
+    return names, tuple(map(headers.__getitem__, spellings))
 
 
 @lru_cache(maxsize=256)
-def _compared_headers(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _compared_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the sorted names of the headers that are compared: in lower case, and in the spelling of the request."""
     spellings = sorted((name for name in names if name.lower() not in _TRACING), key=str.lower)
     return tuple(map(str.lower, spellings)), tuple(spellings)
@@ -141,8 +152,14 @@ class SingleFlight:
             calls.leave(task)
         return task
 
-    def end(self, key: Hashable, flight: Flight, result: Response | GatewayError) -> None:
-        """Pass the result of a call on, which its first caller has made itself and gets otherwise."""
+    def end(self, key: Hashable, flight: Flight | None, result: Response | GatewayError) -> None:
+        """Pass the result of a call on, which its first caller has made itself and gets otherwise.
+
+        Without a flight it is the call of a change.
+        """
+        if flight is None:
+            self.separate()
+            return
         if self._flights.get(key) is flight:
             del self._flights[key]
         if not flight.waiters:

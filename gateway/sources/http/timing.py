@@ -10,7 +10,7 @@ from gateway.calls import CANCELLED, Attempt, current_calls
 from gateway.errors import Code, GatewayError
 from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitSettings
-from gateway.sources.http.exchange import Request, Response, Send
+from gateway.sources.http.exchange import Request, Response, Send, endpoint_of
 from gateway.sources.http.handover import current_dispatch
 
 __all__ = ["Timing", "headers_of"]
@@ -49,7 +49,8 @@ class Timing:
         calls = current_calls.get()
         if calls is None:
             return None
-        return calls.begin(request.kind, request.endpoint, base_url=request.base_url, resends=request.resends)
+        endpoint = endpoint_of(request.source, request.method, request.template)
+        return calls.begin(request.kind, endpoint, base_url=request.base_url, resends=request.resends)
 
     def end(self, request: Request, attempt: Attempt | None, started: float, result: Response | BaseException) -> None:
         """Report an attempt that ended with this response or exception."""

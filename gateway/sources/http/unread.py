@@ -12,11 +12,12 @@ class UnreadBytes:
     This is asked before each reuse of a connection, so the poll object is kept: making one takes longer than polling.
     """
 
-    __slots__ = ("_poll",)
+    __slots__ = ("events",)
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
-        self._poll = select.poll()
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.events = poll.poll  # with 0, no time to wait, it returns an empty list if there is nothing to read
 
     def __bool__(self) -> bool:
-        return bool(self._poll.poll(0))
+        return bool(self.events(0))

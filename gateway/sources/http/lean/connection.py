@@ -54,7 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._request: Request | None = None
         self._response: asyncio.Future[Response] | None = None
-        self._unread: UnreadBytes | None = None  # from the first reuse on
+        self._unread_events: Callable[[int], list[tuple[int, int]]] | None = None  # from the first reuse on
         self._unsent: Iterator[bytes] | None = None  # the rest of the request, written when there is room
         self._writing_paused = False
         # Results that came for a future in the moment in which its caller stopped to wait.
@@ -72,11 +72,12 @@ class ClientConnection(asyncio.Protocol):
         The event loop may not have noticed either yet. Bytes that nobody requested would become the response to the
         next call.
         """
-        if self._transport is None or self._transport.is_closing():
+        transport, unread_events = self._transport, self._unread_events
+        if transport is None or transport.is_closing():
             return False
-        if self._unread is None:
-            self._unread = UnreadBytes(self._transport)
-        return not self._unread
+        if unread_events is None:
+            unread_events = self._unread_events = UnreadBytes(transport).events
+        return not unread_events(0)
 
     def send(
         self,
@@ -95,12 +96,14 @@ class ClientConnection(asyncio.Protocol):
         Raises:
             SourceUnavailable: the connection was closed before anything was sent.
         """
-        transport = self._transport
-        if transport is None or transport.is_closing():
+        transport, on_write = self._transport, request.on_write
+        if transport is None:
             raise unreachable_error(request, ConnectionResetError())
-        if request.on_write is not None:
-            request.on_write()
-        transport.write(message)
+        if on_write is not None:
+            if transport.is_closing():
+                raise unreachable_error(request, ConnectionResetError())
+            on_write()
+        transport.write(message)  # a transport that is closed already writes nothing
         if transport.is_closing():  # the operating system accepted no byte
             raise unreachable_error(request, ConnectionResetError())
         self._request, self._attempt_ends_at, self._deadline_at = request, timeout_at, deadline_at

@@ -2,21 +2,22 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from gateway.sources.http.exchange import Multipart, Request
+from gateway.sources.http.exchange import ConstantHeaders, Multipart, Request
 from gateway.sources.http.lean.decoding import ACCEPT_ENCODING
 from gateway.sources.http.multipart import EncodedMultipart
 
-__all__ = ["BaseUrl", "encode_request", "path_of", "split_url", "target_after"]
+__all__ = ["BaseUrl", "encode_request", "is_target", "path_of", "split_url"]
 
 # Printable ASCII without spaces: a URL is complete and escaped, so any other character is a mistake or an attack.
 _URL = re.compile(r'(https?://[!-"$-.0->@-~]+)([/?][!-"$-~]*)?(?:#[!-~]*)?')
 _PATH = re.compile(r'/[!-"$->@-~]*')  # without a query
-_TARGET = re.compile(r'/[!-"$-~]*')
+is_target = re.compile(r'/[!-"$-~]*').fullmatch
+"""Whether a text is the target of a request, escaped."""
 _DEFAULT_HEADERS = {"User-Agent": "user-gateway", "Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 # Headers whose values differ from call to call. The lines of all others are the same for many calls.
@@ -62,19 +63,13 @@ def split_url(url: str) -> tuple[str, str]:
 
 
 def path_of(base_url: str, scheme_and_host: str) -> str | None:
-    """Return what a base URL has after the host, for `target_after`; None if targets cannot be made by means of it."""
+    """Return what a base URL has after the host, if what follows it in a URL can be appended to it; else None.
+
+    With `is_target` the result is that of `split_url`. This saves to parse what has just been put together.
+    """
     path = base_url.removeprefix(scheme_and_host)
     is_plain = base_url.startswith(scheme_and_host) and not path.endswith("/")
     return path if is_plain and (not path or _PATH.fullmatch(path)) else None
-
-
-def target_after(url: str, base_url: str, path: str) -> str | None:
-    """Return the request target of a URL that begins with `base_url`, whose path is `path`; None if that is not simple.
-
-    `split_url` has the same result. This saves to parse what has just been put together.
-    """
-    target = path + url[len(base_url) :]
-    return target if url.startswith(base_url) and _TARGET.fullmatch(target) else None
 
 
 def encode_request(request: Request, target: str, base_url: BaseUrl) -> tuple[bytes, Iterator[bytes] | None]:
@@ -90,13 +85,26 @@ def encode_request(request: Request, target: str, base_url: BaseUrl) -> tuple[by
         headers, size, unsent = form.with_content_type(headers), form.size, form.chunks()
         body = next(unsent)
     length = f"Content-Length: {size}\r\n" if body is not None or request.method not in _WITHOUT_BODY else ""
-    fields, others = tuple(headers.items()), ""
-    if not _OF_ONE_CALL.isdisjoint(headers):
-        others = _lines([field for field in fields if field[0] in _OF_ONE_CALL])
-        fields = tuple([field for field in fields if field[0] not in _OF_ONE_CALL])
-    lines = _lines_of_many_calls(base_url.authority, base_url.authorization, fields)
-    head = f"{request.method} {target} HTTP/1.1\r\n{lines}{others}{length}\r\n".encode()
+    if type(headers) is ConstantHeaders and headers.lines is not None and headers.lines[0] is base_url:
+        lines = headers.lines[1]
+    else:
+        lines = _lines_of(headers, base_url)
+    head = f"{request.method} {target} HTTP/1.1\r\n{lines}{length}\r\n".encode()
     return head + body if body else head, unsent
+
+
+def _lines_of(headers: Mapping[str, str], base_url: BaseUrl) -> str:
+    """Return the lines of these headers, and of those that every request to this host has."""
+    of_many: list[tuple[str, str]] = []
+    of_one: list[tuple[str, str]] = []
+    for item in headers.items():
+        (of_one if item[0] in _OF_ONE_CALL else of_many).append(item)
+    lines = _lines_of_many_calls(base_url.authority, base_url.authorization, tuple(of_many))
+    if of_one:
+        lines += _lines(of_one)
+    if type(headers) is ConstantHeaders:
+        headers.lines = base_url, lines
+    return lines
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +118,9 @@ def _lines_of_many_calls(authority: str, authorization: str, fields: tuple[tuple
 
 
 def _lines(fields: Sequence[tuple[str, str]]) -> str:
-    text = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    text = ""
+    for name, value in fields:
+        text += f"{name}: {value}\r\n"
     if text.count("\n") != len(fields) or text.count("\r") != len(fields):
         raise ValueError("a line break in a header")
     return text

@@ -17,7 +17,7 @@ from gateway.kit.timers import loop_clock
 from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors, unreachable_error
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
 from gateway.sources.http.lean.connection import ClientConnection
-from gateway.sources.http.lean.encoding import BaseUrl, encode_request, path_of, split_url, target_after
+from gateway.sources.http.lean.encoding import BaseUrl, encode_request, is_target, path_of, split_url
 from gateway.sources.http.lean.pool import ConnectionPool
 
 __all__ = ["Connected", "LeanTransport"]
@@ -105,13 +105,16 @@ class LeanTransport:
         Raises:
             ValueError: the URL is not an http or https URL, or not escaped.
         """
-        known = self._destinations.get(request.base_url)
-        if known is not None and (target := target_after(request.url, request.base_url, known[1])) is not None:
-            return known[0], target
-        url, target = split_url(request.url)
+        url, base_url = request.url, request.base_url
+        known = self._destinations.get(base_url)
+        if known is not None and url.startswith(base_url):
+            target = known[1] + url[len(base_url) :]
+            if is_target(target):
+                return known[0], target
+        url, target = split_url(url)
         pool = self._pools.get(url) or self._pool(url, request)
-        if (path := path_of(request.base_url, url)) is not None:
-            self._destinations[request.base_url] = pool, path
+        if (path := path_of(base_url, url)) is not None:
+            self._destinations[base_url] = pool, path
         return pool, target
 
     def _pool(self, url: str, request: Request) -> ConnectionPool:
