@@ -36,6 +36,7 @@ Series = TypeVar("Series")
 _MAX_SERIES = 4096  # cached series of one metric: more than there are
 _STATUSES = frozenset(str(status.value) for status in HTTPStatus)
 _FIRST_ERROR = "400"
+_TOO_MANY_REQUESTS = "429"
 _SIGNED = frozenset({WebhookResult.ACCEPTED, WebhookResult.REPEATED, WebhookResult.UNKNOWN, WebhookResult.FOREIGN})
 _SOURCE_FAILURES = (SourceCredentials, SourceInvalidResponse, SourceTimeout, SourceUnavailable, RateLimited)
 
@@ -88,6 +89,11 @@ class MetricsObserver:
         self.history.call(request.source, status, seconds)
         server = request.base_url or url_origin(request.url)
         self._calls(request.source, request.method, request.template, server, status)(seconds)
+        if status == _TOO_MANY_REQUESTS:
+            self.call_limited(request)
+
+    def call_limited(self, request: Request) -> None:
+        """Receive the request of an attempt that was responded to with 429, for the log."""
 
     def loop_lag(self, seconds: float) -> None:
         """Record how late the event loop was."""

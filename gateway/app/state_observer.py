@@ -26,7 +26,6 @@ from gateway.users.model import UserSource
 
 __all__ = ["StateObserver"]
 
-_TOO_MANY_REQUESTS = "429"
 _UNAUTHORIZED = 401
 _FAILURES = 3  # calls that fail one after the other: one alone may be chance
 _NOT_SENT = (CircuitOpenError, NoTimeError, OutOfDescriptorsError)
@@ -61,19 +60,18 @@ class StateObserver(MetricsObserver):
         elif event.event is PipelineEvent.REFUSED and event.detail == "pace":
             self._begin_budget(event.source, "the wait for the rate limit would pass the deadline of the operation")
 
-    def call_finished(self, request: Request, status: str, seconds: float) -> None:
+    def call_limited(self, request: Request) -> None:
         """Report that a source responded 429."""
-        super().call_finished(request, status, seconds)
-        if status == _TOO_MANY_REQUESTS and request.template != PICTURE_TEMPLATE:  # which may be at another host
+        if request.template != PICTURE_TEMPLATE:  # which may be at another host
             self._begin_budget(request.source, "the source responded with status 429")
 
     def call_result(self, request: Request, error: GatewayError | None) -> None:
         """Report that calls to a source fail, or how; and after that, that one succeeded."""
-        super().call_result(request, error)
         if error is None:
             if self._states.active_count or self._failures:
                 self._succeeded(request)
             return
+        super().call_result(request, error)
         source, failed_call = request.source, error.failed_call
         subject, endpoint = _subject(source), f"{request.method} {request.template}"
         if isinstance(error, SourceCredentials):

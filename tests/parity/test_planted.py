@@ -22,6 +22,7 @@ from gateway.errors import SourceTimeout, SourceUnavailable
 from gateway.principal import scopes
 from gateway.sources.http import fast_call
 from gateway.sources.http.fast_call import FastCalls
+from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.users.model import UserSource
 
@@ -123,7 +124,7 @@ def _mapped_differently(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _without_deadline(send: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, connected, call, _seconds: send(self, connected, call, 1_000.0)
+    return lambda self, call, message, timeout_at, unsent=None, **_: send(self, call, message, timeout_at, unsent)
 
 
 def _always_abandoned(self: FastCalls, call: Any, response: Any) -> None:
@@ -206,7 +207,7 @@ PLANTED: dict[str, Plant] = {
     "a failure is not repeated": _replaced(fast_call, "is_transient", lambda _result: False),
     "a call without the credential": _around(LeanTransport, "try_take", _without_authorization),
     "an error is mapped to another one": _around(FastCalls, "__call__", _mapped_differently),
-    "the deadline is ignored": _around(LeanTransport, "send_on", _without_deadline),
+    "the deadline is ignored": _around(ClientConnection, "send", _without_deadline),
     "others lose the call when the first caller leaves": _replaced(FastCalls, "_leave", _always_abandoned),
     "the origin is not read": _around(WholeRequestReader, "try_read", _without_field("origin")),
     "the trace is not read": _around(WholeRequestReader, "try_read", _without_field("traceparent")),

@@ -207,8 +207,12 @@ class FastCalls:
             dispatch.written = True
         call.token.bucket.start_window(call.token)
         call.started = self._timing.clock()
+        transport = self._transport
+        now = transport.time()
         try:
-            return self._transport.send_on(connected, request, call.limit.seconds)
+            return connected.connection.send(
+                request, connected.message, now + transport.limits.total, deadline_at=now + call.limit.seconds
+            )
         except GatewayError as error:
             response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
             response.set_exception(error)

@@ -46,9 +46,8 @@ class LeanTransport:
 
     def __init__(self, limits: TransportLimits, *, tls: ssl.SSLContext | None = None, fast_path: bool = True) -> None:
         self.fast_path = fast_path
-        self._loop = asyncio.get_running_loop()
-        self._time = loop_clock(self._loop)
-        self._limits = limits
+        self.time = loop_clock(asyncio.get_running_loop())
+        self.limits = limits
         self._tls = tls
         self._pools: dict[str, ConnectionPool] = {}
         self._destinations: dict[str, tuple[ConnectionPool, str]] = {}  # by the base URL of requests, with its path
@@ -57,7 +56,7 @@ class LeanTransport:
     async def send(self, request: Request) -> Response:
         if self._closed:  # the gateway has ended before this attempt
             raise unreachable_error(request, ConnectionAbortedError())
-        timeout_at = self._loop.time() + self._limits.total
+        timeout_at = self.time() + self.limits.total
         pool, target = self._destination(request)
         message, unsent = encode_request(request, target, pool.base_url)
         connection = pool.take_idle() or await pool.acquire(request)
@@ -71,7 +70,7 @@ class LeanTransport:
     def try_take(self, request: Request) -> Connected | None:
         """Return an idle connection for a request, with what to send; None if there is none, or it is not so simple.
 
-        Either `send_on` or `put_back` of the connection has to be called with it.
+        Either `send` or `put_back` of the connection has to be called with it.
         """
         if self._closed or request.on_write is not None or isinstance(request.body, Multipart):
             return None
@@ -82,17 +81,6 @@ class LeanTransport:
             return None
         connection = pool.take_idle()
         return None if connection is None else Connected(connection, message, target, pool.base_url)
-
-    def send_on(self, connected: Connected, request: Request, seconds: float) -> asyncio.Future[Response]:
-        """Send a request on its connection. The future has a DeadlinePassedError after so many seconds.
-
-        Raises:
-            SourceUnavailable: the connection was closed in the moment of sending.
-        """
-        now = self._time()
-        return connected.connection.send(
-            request, connected.message, now + self._limits.total, deadline_at=now + seconds
-        )
 
     async def aclose(self) -> None:
         self._closed = True
@@ -125,5 +113,5 @@ class LeanTransport:
                 raise OutOfDescriptorsError(request)
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
-        pool = self._pools[url] = ConnectionPool(base_url, self._limits, self._tls, fast_path=self.fast_path)
+        pool = self._pools[url] = ConnectionPool(base_url, self.limits, self._tls, fast_path=self.fast_path)
         return pool
