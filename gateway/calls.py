@@ -91,39 +91,35 @@ class CallRecord(msgspec.Struct, frozen=True):
     kind: CallKind
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
 
-    `started` is the time at which it began, by the clock of its log. `trace` is the trace context that it is sent with
-    if it is recorded as a span, else None. `cause` is why there was no response, for operators.
+    `started` is the time at which it began, by the clock of its log. `on_end` is called at its end. `trace` is the
+    trace context that it is sent with if it is recorded as a span, else None. `cause` is why there was no response, for
+    operators.
     """
 
-    __slots__ = ("_on_end", "cause", "endpoint", "is_written", "kind", "started", "trace")
-
-    def __init__(
-        self,
-        kind: CallKind,
-        endpoint: Endpoint,
-        started: float,
-        on_end: "AttemptListener",
-        trace: TraceContext | None = None,
-    ) -> None:
-        self.kind = kind
-        self.endpoint = endpoint
-        self.started = started
-        self.is_written = False
-        self.trace = trace
-        self.cause = ""
-        self._on_end = [on_end]
+    kind: CallKind
+    endpoint: Endpoint
+    started: float
+    on_end: "AttemptListener"
+    trace: TraceContext | None = None
+    is_written: bool = False
+    cause: str = ""
 
     def also_report_to(self, on_end: "AttemptListener") -> None:
         """Call one more listener at the end."""
-        self._on_end.append(on_end)
+        before = self.on_end
+
+        def both(attempt: Attempt, status: int | str, seconds: float) -> None:
+            before(attempt, status, seconds)
+            on_end(attempt, status, seconds)
+
+        self.on_end = both
 
     def end(self, status: int | str, seconds: float) -> None:
         """Report the end to the listeners."""
-        for on_end in self._on_end:
-            on_end(self, status, seconds)
+        self.on_end(self, status, seconds)
 
     def counts(self, status: int | str) -> bool:
         """Return whether it is a call: one that was cancelled while it waited for a connection was not sent."""
@@ -165,18 +161,18 @@ class CallRecorder(Protocol):
         """
 
 
-class CallList:
-    """The calls of one operation, in the order of their ends. Records in the cache count once for each template."""
+class CallList(msgspec.Struct, eq=False):
+    """The calls of one operation, in the order of their ends. Records in the cache count once for each template.
 
-    __slots__ = ("_clock", "_ended", "_kept", "_left", "_started", "_under_way")
+    `ended` and `under_way` are its calls, `left` are those that go on without it; `started` is a time of `clock`.
+    """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started = clock()
-        self._kept: tuple[Endpoint, ...] = ()
-        self._under_way: list[Attempt] = []
-        self._ended: list[CallRecord] = []
-        self._left: tuple[asyncio.Future[Any], ...] = ()
+    clock: Callable[[], float] = time.monotonic
+    started: float = msgspec.field(default_factory=time.monotonic)
+    ended: list[CallRecord] = []
+    under_way: list[Attempt] = []
+    left: tuple["asyncio.Future[Any]", ...] = ()
+    kept: tuple[Endpoint, ...] = ()
 
     def add(
         self,
@@ -189,13 +185,13 @@ class CallList:
         reason: WaitReason | None = None,  # noqa: ARG002 - only spans have names
     ) -> None:
         if kind is CallKind.KEPT:
-            if endpoint in self._kept:
+            if endpoint in self.kept:
                 return
-            self._kept += (endpoint,)
-        end = self._clock() - self._started
+            self.kept += (endpoint,)
+        end = self.clock() - self.started
         # What others had begun before this operation was, it waited for no longer than since its start.
         start = max(0.0, end - seconds)
-        self._ended.append(CallRecord(endpoint, status, start, min(seconds, end), kind))
+        self.ended.append(CallRecord(endpoint, status, start, min(seconds, end), kind))
 
     def begin(
         self,
@@ -205,22 +201,22 @@ class CallList:
         base_url: str = "",  # noqa: ARG002 - only spans have attributes
         resends: int = 0,  # noqa: ARG002 - as above
     ) -> Attempt:
-        attempt = Attempt(kind, endpoint, self._clock(), self._end)
-        self._under_way.append(attempt)
+        attempt = Attempt(kind, endpoint, self.clock(), self._end)
+        self.under_way.append(attempt)
         return attempt
 
     def leave(self, rest: "asyncio.Future[Any]") -> None:
-        self._left += (rest,)
+        self.left += (rest,)
 
     @property
     def goes_on(self) -> bool:
         """Whether calls of this operation go on that it does not wait for any more."""
-        return bool(self._left) and not all(rest.done() for rest in self._left)
+        return bool(self.left) and not all(rest.done() for rest in self.left)
 
     async def finish(self) -> None:
         """Wait for the calls of an operation that was cancelled, or does not wait for them any more."""
         await self.settle()
-        while rest := [each for each in self._left if not each.done()]:
+        while rest := [each for each in self.left if not each.done()]:
             await asyncio.wait(rest)
 
     async def settle(self) -> None:
@@ -234,21 +230,21 @@ class CallList:
     @property
     def records(self) -> list[CallRecord]:
         """All records; a request that was sent and is still under way is cancelled for this operation."""
-        if not self._under_way:
-            return self._ended
-        now = self._clock()
+        if not self.under_way:
+            return self.ended
+        now = self.clock()
         unfinished = [
-            CallRecord(each.endpoint, CANCELLED, max(0.0, each.started - self._started), now - each.started, each.kind)
-            for each in self._under_way
+            CallRecord(each.endpoint, CANCELLED, max(0.0, each.started - self.started), now - each.started, each.kind)
+            for each in self.under_way
             if each.is_written
         ]
-        return self._ended + unfinished
+        return self.ended + unfinished
 
     def _end(self, attempt: Attempt, status: int | str, seconds: float) -> None:
-        self._under_way.remove(attempt)
-        if attempt.counts(status):
-            start = attempt.started - self._started
-            self._ended.append(CallRecord(attempt.endpoint, status, start, seconds, attempt.kind))
+        self.under_way.remove(attempt)
+        if status != CANCELLED or attempt.counts(status):
+            start = attempt.started - self.started
+            self.ended.append(CallRecord(attempt.endpoint, status, start, seconds, attempt.kind))
 
 
 current_calls: ContextVar[CallRecorder | None] = ContextVar("current_calls", default=None)

@@ -63,6 +63,10 @@ class ShapedHeaders(Mapping[str, str]):
         shape = self._shape
         return shape, shape.getter(names)(self._fields)
 
+    def names_among(self, names: frozenset[str]) -> frozenset[str] | set[str]:
+        """Return those of the names, which are in lower case, that there are fields of."""
+        return self._names.keys() & names
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._names
 

@@ -4,6 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from select import PIPE_BUF
 from typing import Any, Literal
 
@@ -52,23 +53,25 @@ class AccessLog:
         self._write = write
 
     def __call__(self, reports: Sequence[RequestReport]) -> None:
-        lines = [(report, level) for report in reports if self._includes(report, level := _level(report))]
+        lines: list[tuple[RequestReport, str]] = []
+        for report in reports:
+            level = _level(report.status, report.codes)
+            if level == "info" and report.duration < self._slow:
+                if not self._logs_all or report.route in PROBES:
+                    continue
+                if self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - chance, no secret
+                    continue
+            lines.append((report, level))
         if lines:
             self._write(lines)
 
-    def _includes(self, report: RequestReport, level: str) -> bool:
-        if level != "info" or report.duration >= self._slow:
-            return True
-        if not self._logs_all or report.route in PROBES:
-            return False
-        return self._sample >= 1 or random.random() < self._sample  # noqa: S311 - chance, no secret
 
-
-def _level(report: RequestReport) -> str:
-    status = report.status
-    if Code.INTERNAL in report.codes or (isinstance(status, int) and status >= _FAILED and status != CLIENT_LEFT):
+@lru_cache(256)  # the same combinations occur again and again
+def _level(status: int | str, codes: tuple[str, ...]) -> str:
+    """Return the level of a request with this status and these codes of errors."""
+    if Code.INTERNAL in codes or (isinstance(status, int) and status >= _FAILED and status != CLIENT_LEFT):
         return "error"
-    if report.codes or (isinstance(status, int) and status >= _REFUSED and status != CLIENT_LEFT):
+    if codes or (isinstance(status, int) and status >= _REFUSED and status != CLIENT_LEFT):
         return "warning"
     return "info"
 
@@ -131,31 +134,42 @@ def text_line(report: RequestReport, level: str) -> bytes:
     """
     # Written out field by field, without the dictionary of the other format: it is on the path of every request.
     name = f"{report.kind} {report.operation}" if report.kind else f"{report.method} {report.route}"
-    name = in_one_line(name.strip())  # a method of HTTP may be anything where another program's server parses it
-    line = f"{_end_time(report)} {_LEVELS[level]} {report.surface} {name} {report.status} {_ms(report.duration):.1f} ms"
+    name = name.strip()
+    if not name.isprintable():  # a method of HTTP may be anything where another program's server parses it
+        name = in_one_line(name)
+    milliseconds = round(report.duration * 1000, 2)
+    line = f"{_end_time(report)} {_LEVELS[level]} {report.surface} {name} {report.status} {milliseconds:.1f} ms"
     if report.codes:
         line += f" codes={quoted(','.join(report.codes))}"
-    line += _calls_text(report.summary)
+    if report.summary is not NO_CALLS:
+        line += _calls_text(report.summary)
     if report.messages:
         line += f" messages={report.messages}"
     if report.bytes:
         line += f" bytes={report.bytes}"
-    line += _names_text(report)
+    if report.caller or report.client or report.client_version:
+        line += _names_text(report)
+    if request_id := report.request_id:
+        is_plain = request_id.isprintable() and " " not in request_id  # nearly always
+        line += f" request_id={request_id if is_plain else quoted(request_id)}"
+    if report.trace_id:
+        line += f" trace_id={quoted(report.trace_id)}"
     if report.cause:
         line += f" cause={quoted(report.cause)}"
     return f"{line}\n".encode(errors="backslashreplace")
 
 
+@lru_cache(256)
+def _requests_text(requests: tuple[tuple[str, int], ...]) -> str:
+    return f" calls={quoted(','.join([f'{source}:{count}' for source, count in requests]))}"
+
+
 def _calls_text(summary: CallSummary) -> str:
     """Return what a line of text has about calls to sources."""
-    if summary is NO_CALLS:
-        return ""
-    text = ""
-    if summary.requests:
-        text = f" calls={quoted(','.join([f'{source}:{count}' for source, count in summary.requests.items()]))}"
-    if milliseconds := _ms(summary.source_seconds):
+    text = _requests_text(tuple(summary.requests.items())) if summary.requests else ""
+    if summary.source_seconds and (milliseconds := round(summary.source_seconds * 1000, 2)):
         text += f" source_ms={milliseconds}"
-    if milliseconds := _ms(summary.waited_seconds):
+    if summary.waited_seconds and (milliseconds := round(summary.waited_seconds * 1000, 2)):
         text += f" waited_ms={milliseconds}"
     if summary.batched:
         text += f" batched={summary.batched}"
@@ -169,16 +183,12 @@ def _calls_text(summary: CallSummary) -> str:
 
 
 def _names_text(report: RequestReport) -> str:
-    """Return what a line of text has about the client, and the ids of the request."""
+    """Return what a line of text has about the caller and the client."""
     text = f" caller={quoted(report.shown_caller)}" if report.caller else ""
     if report.client:
         text += f" client={quoted(report.client)}"
     if report.client_version:
         text += f" client_version={quoted(report.client_version)}"
-    if report.request_id:
-        text += f" request_id={quoted(report.request_id)}"
-    if report.trace_id:
-        text += f" trace_id={quoted(report.trace_id)}"
     return text
 
 

@@ -12,16 +12,16 @@ from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 
-__all__ = ["Histogram", "Series"]
+__all__ = ["Histogram", "Series", "observe_each"]
 
 
 class Series:
     """The values of a histogram that have the same labels: how many of them are in each bucket, and their sum."""
 
-    __slots__ = ("_bounds", "counts", "created", "exemplars", "total")
+    __slots__ = ("bounds", "counts", "created", "exemplars", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)  # the last one is for larger values
         self.total = 0.0
         self.exemplars: dict[int, Exemplar] = {}
@@ -29,11 +29,20 @@ class Series:
 
     def observe(self, amount: float, exemplar: Mapping[str, str] | None = None) -> None:
         """Count a value; `exemplar` is the span in which it was measured."""
-        index = bisect_left(self._bounds, amount)
+        index = bisect_left(self.bounds, amount)
         self.counts[index] += 1
         self.total += amount
         if exemplar is not None:
             self.exemplars[index] = Exemplar(dict(exemplar), amount, time.time())
+
+
+def observe_each(series: Sequence[Series], amount: float) -> None:
+    """Count a value without an exemplar in several series with the same bounds."""
+    if series:
+        index = bisect_left(series[0].bounds, amount)
+        for each in series:
+            each.counts[index] += 1
+            each.total += amount
 
 
 class Histogram(Collector):

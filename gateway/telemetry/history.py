@@ -13,12 +13,12 @@ from typing import Generic, TypeVar
 
 from gateway.calls import CANCELLED
 from gateway.errors import Code, GatewayError
-from gateway.telemetry.durations import Durations
+from gateway.telemetry.durations import Durations, add_to_each
 from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.status import CallerStatus, FailureStatus, OperationStatus
-from gateway.telemetry.traffic import INTERVAL_SECONDS, INTERVALS, Traffic, median_and_p95
+from gateway.telemetry.traffic import INTERVAL_SECONDS, INTERVALS, Interval, Traffic, median_and_p95
 
 __all__ = ["ANONYMOUS", "NOT_EXECUTED", "OTHERS", "UNNAMED", "History"]
 
@@ -104,6 +104,7 @@ class History:
         self._codes = RecentIntervals[Counter[str]](Counter, length=_MINUTE, count=_MINUTES, clock=clock)
         self._callers = RecentIntervals(lambda: _Names(_Caller), length=_MINUTE, count=_MINUTES, clock=clock)
         self._operations = RecentIntervals(lambda: _Names(_Operation), length=_MINUTE, count=_MINUTES, clock=clock)
+        self._interval_end = 0.0
         self._begin_minute(clock())
 
     def __call__(self, reports: Sequence[RequestReport]) -> None:
@@ -115,30 +116,40 @@ class History:
     def _count(self, report: RequestReport, now: float) -> None:
         """Count an operation that has ended. Other requests are left out, for example for pictures and by webhooks."""
         codes, kind = report.codes, report.kind
-        is_long = kind in _LONG
-        failed = bool(codes) or _is_error(report.status)
-        if not is_long:
-            self.requests.add(report.duration, failed=failed, now=now)
-            self.overhead.add(report.overhead, failed=failed, now=now)
         if now >= self._minute_end:
             self._begin_minute(now)
-        caller = self._present_callers.of(report.shown_caller or ANONYMOUS)
+        name = report.shown_caller if report.caller else ANONYMOUS
+        caller = self._present_callers.entries.get((name, "")) or self._present_callers.of(name)
         caller.operations += 1
         calls = caller.calls
         for source, count in report.summary.requests.items():
             calls[source] = calls.get(source, 0) + count
         if not kind or (codes and Code.UNAUTHENTICATED in codes):
-            operation = self._present_operations.of(NOT_EXECUTED)
+            name, of_kind = NOT_EXECUTED, ""
         else:
-            operation = self._present_operations.of(report.operation or UNNAMED, kind)
+            name, of_kind = report.operation or UNNAMED, kind
+        operation = self._present_operations.entries.get((name, of_kind)) or self._present_operations.of(name, of_kind)
         operation.count += 1
-        if not is_long:
-            operation.durations.add(report.duration)
+        failed = bool(codes) or _is_error(report.status)
+        if kind not in _LONG:
+            if now >= self._interval_end:
+                self._begin_interval(now)
+            requests, overhead = self._present_requests, self._present_overhead
+            add_to_each((requests.durations, operation.durations), report.duration)
+            overhead.durations.add(report.overhead)
+            if failed:
+                requests.failed += 1
+                overhead.failed += 1
         if failed:
             caller.failed += 1
             operation.failed += 1
             for counter in (caller.codes, operation.codes, self._codes.present(now)):
                 counter.update(codes)
+
+    def _begin_interval(self, now: float) -> None:
+        self._present_requests: Interval = self.requests.present(now)
+        self._present_overhead: Interval = self.overhead.present(now)
+        self._interval_end = (int(now / INTERVAL_SECONDS) + 1) * INTERVAL_SECONDS
 
     def _begin_minute(self, now: float) -> None:
         self._present_callers, self._present_operations = self._callers.present(now), self._operations.present(now)
@@ -228,6 +239,7 @@ class History:
         return failing + slowest[: max(_TOP - len(failing), _TOP // 2)]
 
 
+@lru_cache(128)
 def _is_error(status: int | str) -> bool:
     return isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST and status != CLIENT_LEFT
 

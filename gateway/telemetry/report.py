@@ -28,7 +28,8 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/status", "/favicon.ico"
 
 _MAX_CODES = 16  # of one request; there are no more codes in `gateway.errors`
 
-_KINDS = tuple(CallKind)
+_CALL, _BATCHED, _SHARED, _KEPT = CallKind.CALL, CallKind.BATCHED, CallKind.SHARED, CallKind.KEPT
+_RETRY, _WAITED = CallKind.RETRY, CallKind.WAITED
 _REQUESTS = frozenset({CallKind.CALL, CallKind.BATCHED, CallKind.RETRY, CallKind.HEDGE})
 
 
@@ -143,22 +144,24 @@ def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSumm
     """
     if not records:
         return NO_CALLS
-    if len(records) == 1 and records[0].kind is CallKind.CALL:  # most requests: without the sorting below
-        only = records[0]
-        return CallSummary({only.endpoint.source: 1}, source_seconds=min(only.duration, duration))
+    first = records[0]
+    if len(records) == 1 and first.kind is _CALL:  # most requests: without the sorting below
+        return CallSummary({first.endpoint.source: 1}, source_seconds=min(first.duration, duration))
+    kinds = [record.kind for record in records]
+    kept = kinds.count(_KEPT)
+    if kept == len(kinds):  # the other frequent case: they took no time
+        return CallSummary(kept=kept)
     requests: dict[str, int] = {}
-    counts = dict.fromkeys(_KINDS, 0)
     for record in records:
-        counts[record.kind] += 1
         if record.kind in _REQUESTS:
             requests[record.endpoint.source] = requests.get(record.endpoint.source, 0) + 1
-    waits = [record for record in records if record.kind is CallKind.WAITED] if counts[CallKind.WAITED] else ()
+    waits = [record for record in records if record.kind is _WAITED]
     return CallSummary(
         requests,
-        counts[CallKind.BATCHED],
-        counts[CallKind.SHARED],
-        counts[CallKind.KEPT],
-        counts[CallKind.RETRY],
+        kinds.count(_BATCHED),
+        kinds.count(_SHARED),
+        kept,
+        kinds.count(_RETRY),
         _union(records, duration),
         _union(waits, duration) if waits else 0.0,
     )

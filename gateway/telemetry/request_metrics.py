@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from gateway.telemetry.histograms import Series, observe_each
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface
 
@@ -23,12 +24,6 @@ _STREAMED = frozenset(
 )  # these wait for events: their duration says nothing about the gateway
 
 
-class _Observe(Protocol):
-    """Records a duration, and in which span it was measured."""
-
-    def __call__(self, amount: float, exemplar: dict[str, str] | None = None) -> None: ...
-
-
 class _Combination(NamedTuple):
     """What decides in which series a request is counted."""
 
@@ -43,13 +38,11 @@ class _Combination(NamedTuple):
     code: str
 
 
-class _Series(NamedTuple):
-    """The series of requests that have the same labels, each None where such requests do not count."""
+class _Counted(NamedTuple):
+    """The series of requests that have the same labels: those of their durations, and that of the overhead if any."""
 
-    request: _Observe | None
-    rpc: _Observe | None
-    operation: _Observe | None
-    overhead: _Observe | None
+    durations: tuple[Series, ...]
+    overhead: Series | None
 
 
 class RequestMetrics:
@@ -67,44 +60,40 @@ class RequestMetrics:
 
     def __call__(self, reports: Sequence[RequestReport]) -> None:
         for report in reports:
-            self._observe(report)
+            codes = report.codes
+            durations, overhead = self._series(
+                report.surface,
+                report.method,
+                report.scheme,
+                report.route,
+                report.status,
+                report.http_status,
+                report.label,
+                report.kind,
+                codes[0] if codes else "",
+            )
+            if report.span is None:
+                observe_each(durations, report.duration)
+            else:
+                exemplar = _exemplar(report)
+                for each in durations:
+                    each.observe(report.duration, exemplar)
+            if overhead is not None:
+                overhead.observe(report.overhead)
 
-    def _observe(self, report: RequestReport) -> None:
-        codes = report.codes
-        request, rpc, operation, overhead = self._series(
-            report.surface,
-            report.method,
-            report.scheme,
-            report.route,
-            report.status,
-            report.http_status,
-            report.label,
-            report.kind,
-            codes[0] if codes else "",
-        )
-        exemplar = None if report.span is None else _exemplar(report)
-        if request is not None:
-            request(report.duration, exemplar)
-        if rpc is not None:
-            rpc(report.duration, exemplar)
-        if operation is not None:
-            operation(report.duration, exemplar)
-        if overhead is not None:
-            overhead(report.overhead)
-
-    def _find(self, *combination: *tuple[Surface, str, str, str, int | str, int, str, str, str]) -> _Series:
+    def _find(self, *combination: *tuple[Surface, str, str, str, int | str, int, str, str, str]) -> _Counted:
         of = _Combination(*combination)
-        request = rpc = operation = overhead = None
+        durations, overhead = [], None
         if of.surface in {"http", "connect"} and of.method:
-            request = self._metrics.http_requests.labels(*_http_labels(of)).observe
+            durations.append(self._metrics.http_requests.labels(*_http_labels(of)))
         if of.surface in _RPC_NAMES and (of.surface == "grpc" or of.kind):
-            rpc = self._metrics.rpcs.labels(*_rpc_labels(of)).observe
+            durations.append(self._metrics.rpcs.labels(*_rpc_labels(of)))
         if of.surface not in {"http", "connect"} or of.kind or of.code:
             code = of.code or (_LEFT if of.status in {CLIENT_LEFT, _LEFT} else _NO_ERROR)
-            operation = self._metrics.operations.labels(of.surface, of.label, of.kind, code).observe
+            durations.append(self._metrics.operations.labels(of.surface, of.label, of.kind, code))
             if of.kind and of.kind not in _STREAMED:
-                overhead = self._metrics.overhead.labels(of.surface, of.kind).observe
-        return _Series(request, rpc, operation, overhead)
+                overhead = self._metrics.overhead.labels(of.surface, of.kind)
+        return _Counted(tuple(durations), overhead)
 
 
 def _exemplar(report: RequestReport) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import get_args
 
 from gateway.calls import CallList
+from gateway.kit.shaped_headers import ShapedHeaders
 from gateway.operation import current_gateway, request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface, summarize
 from gateway.telemetry.tracing import Tracing
@@ -65,10 +66,16 @@ class Telemetry:
         """Fill in what the headers of a request contain: its id unless it has one, its trace, the client."""
         current_gateway.set(self._gateway)  # not reset: the task ends with the request, or begins the next one
         self.active[report.surface] += 1
-        if not _REPORTED_HEADERS.isdisjoint(headers):
-            _fill(report, headers)
-        elif not report.request_id:
-            report.request_id = request_id()
+        if isinstance(headers, ShapedHeaders):
+            reported = headers.names_among(_REPORTED_HEADERS)
+        else:
+            reported = _REPORTED_HEADERS.intersection(headers)
+        if not report.request_id:
+            report.request_id = request_id(headers.get("x-request-id") if "x-request-id" in reported else None)
+        if "traceparent" in reported and (trace := TraceContext.of(headers)) is not None:
+            report.trace, report.trace_id = trace, trace.trace_id
+        if not reported.isdisjoint(CLIENT_HEADERS):
+            _fill_client(report, headers)
         if self.tracing is not None:
             self.tracing.begin(report)
         if report.calls is None and self._sinks:
@@ -90,8 +97,9 @@ class Telemetry:
             self.tracing.end(report)
         if not self._sinks:
             return
-        if report.calls is not None and (report.status in _LEFT or report.calls.goes_on):
-            task = asyncio.get_running_loop().create_task(self._finish(report, report.calls), context=self._context)
+        calls = report.calls
+        if calls is not None and (report.status in _LEFT or (calls.left and calls.goes_on)):
+            task = asyncio.get_running_loop().create_task(self._finish(report, calls), context=self._context)
             self._unfinished[task] = report
         else:
             self._ended.append(report)
@@ -205,13 +213,9 @@ class _Reporting:
         self._telemetry.end(report)
 
 
-def _fill(report: RequestReport, headers: Mapping[str, str]) -> None:
-    """Fill in the id, the trace and the client, as far as the headers have them."""
+def _fill_client(report: RequestReport, headers: Mapping[str, str]) -> None:
+    """Fill in the name and the version of the client."""
     get = headers.get
-    if not report.request_id:
-        report.request_id = request_id(get("x-request-id"))
-    if (trace := TraceContext.of(headers)) is not None:
-        report.trace, report.trace_id = trace, trace.trace_id
     for name, version in _CLIENT_NAMES:
         if (client := get(name)) is not None:
             report.client, report.client_version = _plain(client), _plain(get(version, ""))
@@ -219,8 +223,9 @@ def _fill(report: RequestReport, headers: Mapping[str, str]) -> None:
 
 
 def _summarize(report: RequestReport) -> None:
-    if report.calls is not None:
-        report.summary = summarize(report.calls.records, report.duration)
+    calls = report.calls
+    if calls is not None and (records := calls.records if calls.under_way else calls.ended):
+        report.summary = summarize(records, report.duration)
 
 
 @lru_cache(256)

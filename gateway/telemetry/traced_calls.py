@@ -6,14 +6,14 @@ A span of a call has no id, no query and no credential: its URL ends in the temp
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
-from gateway.calls import CANCELLED, Attempt, AttemptListener, CallKind, CallList, Endpoint, WaitReason
+from gateway.calls import CANCELLED, Attempt, CallKind, CallList, Endpoint, WaitReason
 from gateway.operation import current_deadline
 from gateway.telemetry.spans import fail, link_to, trace_context
 from gateway.trace_context import TraceContext
@@ -35,29 +35,26 @@ class _Server(NamedTuple):
     port: int
 
 
-class _TracedAttempt(Attempt):
+class _TracedAttempt(Attempt, eq=False, kw_only=True):
     """An attempt with its span."""
 
-    __slots__ = ("span",)
-
-    def __init__(
-        self, kind: CallKind, endpoint: Endpoint, started: float, on_end: AttemptListener, *, span: Span
-    ) -> None:
-        super().__init__(kind, endpoint, started, on_end, trace_context(span.get_span_context()))
-        self.span = span
+    span: Span
 
 
-class TracedCalls(CallList):
+class TracedCalls(CallList, eq=False, kw_only=True):
     """The calls of an operation, each attempt of which is a client span below the span of the operation.
 
     The responses that were shared with other operations, and the waits before attempts, are spans as well; records
     from a cache are not. Create one only for a span that is recorded.
     """
 
-    def __init__(self, tracer: Tracer, span: Span) -> None:
-        super().__init__()
-        self._tracer = tracer
-        self._parent = set_span_in_context(span, Context())
+    tracer: Tracer
+    parent: Context
+
+    @classmethod
+    def below(cls, span: Span, tracer: Tracer) -> Self:
+        """Create the list for the operation of a span."""
+        return cls(tracer=tracer, parent=set_span_in_context(span, Context()))
 
     def add(
         self,
@@ -90,14 +87,15 @@ class TracedCalls(CallList):
         if resends:
             attributes["http.request.resend_count"] = resends
         name = f"{endpoint.method} {endpoint.template}"
-        span = self._tracer.start_span(name, self._parent, SpanKind.CLIENT, attributes)
-        attempt = _TracedAttempt(kind, endpoint, self._clock(), self._end, span=span)
-        self._under_way.append(attempt)
+        span = self.tracer.start_span(name, self.parent, SpanKind.CLIENT, attributes)
+        trace = trace_context(span.get_span_context())
+        attempt = _TracedAttempt(kind, endpoint, self.clock(), self._end, trace, span=span)
+        self.under_way.append(attempt)
         return attempt
 
     def start_child(self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue]) -> Span:
         """Start a span below that of the operation, for something else than a call."""
-        return self._tracer.start_span(name, self._parent, kind, attributes)
+        return self.tracer.start_span(name, self.parent, kind, attributes)
 
     def _end(self, attempt: Attempt, status: int | str, seconds: float) -> None:
         super()._end(attempt, status, seconds)
@@ -117,9 +115,9 @@ class TracedCalls(CallList):
     ) -> None:
         """Add a span of something that has ended now."""
         ended = time.time_ns()
-        span = self._tracer.start_span(
+        span = self.tracer.start_span(
             name,
-            self._parent,
+            self.parent,
             SpanKind.INTERNAL,
             {"gateway.source": endpoint.source, "gateway.call.kind": kind.value},
             link_to(leader),

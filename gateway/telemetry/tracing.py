@@ -111,7 +111,7 @@ class Tracing:
                 yield
             return
         span = self._tracer.start_span(name, Context(), SpanKind.INTERNAL, attributes)
-        calls = TracedCalls(self._tracer, span) if span.is_recording() else None
+        calls = TracedCalls.below(span, self._tracer) if span.is_recording() else None
         context = span.get_span_context()
         try:
             with operation(trace=trace_context(context) if context.is_valid else None, calls=calls):
@@ -146,7 +146,7 @@ class Tracing:
             report.trace_id = report.trace.trace_id
         if span.is_recording():
             report.span = span
-            report.calls = TracedCalls(self._tracer, span)
+            report.calls = TracedCalls.below(span, self._tracer)
 
 
 def _finish(span: Span, name: str, report: RequestReport) -> None:

@@ -8,14 +8,16 @@ from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.status import Figures, TrafficInterval, TrafficStatus
 
-__all__ = ["INTERVALS", "INTERVAL_SECONDS", "Traffic", "median_and_p95"]
+__all__ = ["INTERVALS", "INTERVAL_SECONDS", "Interval", "Traffic", "median_and_p95"]
 
 INTERVAL_SECONDS = 10.0
 INTERVALS = 60
 _MINUTE = 6  # intervals
 
 
-class _Interval:
+class Interval:
+    """The durations of one interval, and how many of them failed."""
+
     __slots__ = ("durations", "failed")
 
     def __init__(self) -> None:
@@ -31,18 +33,22 @@ class Traffic:
     def __init__(self, clock: Callable[[], float] = time.monotonic, started: float | None = None) -> None:
         self._clock = clock
         self.started = clock() if started is None else started
-        self._intervals = RecentIntervals(_Interval, length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
+        self._intervals = RecentIntervals(Interval, length=INTERVAL_SECONDS, count=INTERVALS, clock=clock)
 
     def add(self, seconds: float, *, failed: bool, now: float | None = None) -> None:
         """Count one that ends now. `now` saves reading the clock again."""
-        interval = self._intervals.present(now)
+        interval = self.present(now)
         interval.durations.add(seconds)
         if failed:
             interval.failed += 1
 
+    def present(self, now: float | None = None) -> "Interval":
+        """Return the interval of the present, to count in it."""
+        return self._intervals.present(now)
+
     def add_failed(self) -> None:
         """Count as failed what was counted as successful."""
-        self._intervals.present().failed += 1
+        self.present().failed += 1
 
     def status(self) -> TrafficStatus:
         """Return the figures of the last minute, of the last ten minutes, and of each interval."""
@@ -64,7 +70,7 @@ class Traffic:
             ],
         )
 
-    def _figures(self, intervals: Sequence[_Interval], complete: int, now: float) -> Figures:
+    def _figures(self, intervals: Sequence[Interval], complete: int, now: float) -> Figures:
         """Return the figures of the present interval and of so many complete ones before it."""
         durations = Durations(interval.durations for interval in intervals)
         seconds = min(complete * INTERVAL_SECONDS + now % INTERVAL_SECONDS, now - self.started)

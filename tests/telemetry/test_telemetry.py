@@ -53,7 +53,7 @@ async def test_a_report_has_the_calls_until_its_end() -> None:
     passed: list[RequestReport] = []
     telemetry = Telemetry([passed.extend])
     now = [0.0]
-    report = RequestReport(started=time.perf_counter() - 1, calls=CallList(lambda: now[0]))
+    report = RequestReport(started=time.perf_counter() - 1, calls=CallList(lambda: now[0], 0.0))
     telemetry.begin(report, {})
     assert report.calls is not None
     attempt = report.calls.begin(CallKind.CALL, USER)
@@ -106,7 +106,7 @@ async def test_calls_that_go_on_when_the_process_stops() -> None:
 def test_waits_at_the_same_time_are_counted_once() -> None:
     """Calls that wait together have waited as long as one of them; what began before the request is not counted."""
     now = [0.0]
-    calls = CallList(lambda: now[0])
+    calls = CallList(lambda: now[0], 0.0)
     now[0] = 2.0
     for _ in range(3):
         calls.add(CallKind.WAITED, USER, None, 1.0)

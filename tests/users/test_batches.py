@@ -427,7 +427,7 @@ def test_recorded_calls() -> None:
     async def scenario() -> None:
         reads = Reads()
         few, _ = await begin(reads)
-        lists = [CallList(clock), CallList(clock)]
+        lists = [CallList(clock, clock()), CallList(clock, clock())]
         more = []
         for calls, source_ids in zip(lists, (ids(2), ids(2, 5)), strict=True):
             with operation(calls=calls):
