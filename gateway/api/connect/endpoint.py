@@ -1,6 +1,6 @@
 """The methods of `UserService` by the Connect protocol: unary calls by POST and GET, and the stream of WatchUsers."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -24,13 +24,15 @@ from gateway.api.connect.requests import (
     timeout_of,
 )
 from gateway.api.connect.responses import (
+    ResponseOptions,
     failed_response,
     failed_stream,
     message_response,
+    response_options,
     stream_headers,
     unsupported_response,
 )
-from gateway.api.grpc.admission import CallAdmission, CheckedCall, Method, RpcOptions, methods, too_large
+from gateway.api.grpc.admission import CallAdmission, CheckedCall, Method, ReadRequest, RpcOptions, methods, too_large
 from gateway.api.grpc.calls import Call
 from gateway.api.grpc.messages import Messages
 from gateway.api.grpc.servicer import Respond, UserServicer
@@ -43,12 +45,10 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, SourceTimeout
 from gateway.events.log import EventLog
 from gateway.freshness import Freshness, FreshnessReport
+from gateway.kit.shaped_headers import ShapedHeaders
 from gateway.users.service import UserService
 
 __all__ = ["ConnectEndpoint", "FastCall"]
-
-ReadRequest = Callable[[float], Awaitable[Any]]
-"""Returns the request message within so many seconds."""
 
 
 class ConnectEndpoint:
@@ -90,24 +90,46 @@ class ConnectEndpoint:
     def try_handle(self, name: str, cors: Cors | None, request: WebRequest) -> "FastCall | None":
         """Return a unary call by POST that was checked completely; None: `respond` handles it. Nothing was done yet."""
         method, execute = self._methods[name]
-        headers, body = request.headers, request.body
-        if execute is None or request.method != "POST" or not isinstance(body, bytes):
+        body = request.body
+        if execute is None or not isinstance(body, bytes):
             return None
-        codec = _codec(request, UNARY_PREFIX)
-        if codec is None or len(body) > codec.max_bytes(method) or (cors is not None and cors.is_rebound(request)):
+        head = self._check_head(method, cors, request)
+        if head is None or len(body) > head.max_bytes:
             return None
         connection = request.connection()
+        try:
+            principal = self._admission.credentials.try_authenticate(connection)
+            if principal is None:
+                return None
+            message = head.codec.read(method, body)
+        except GatewayError:  # `respond` finds the same, and responds to it
+            return None
+        return FastCall(self, method, execute, head, request, connection, CheckedCall(principal, message))
+
+    def _check_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":
+        """Return what the head of a valid POST contains; clients send the same one again and again."""
+        headers = request.headers
+        if not isinstance(headers, ShapedHeaders):
+            return self._read_head(method, cors, request)
+        head = headers.checked
+        if not isinstance(head, _Head) or head.endpoint is not self:
+            head = self._read_head(method, cors, request)
+            headers.checked = head
+        return head
+
+    def _read_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":
+        headers = request.headers
+        codec = _codec(request, UNARY_PREFIX) if request.method == "POST" else None
+        if codec is None or (cors is not None and cors.is_rebound(request)):
+            return None
         try:
             check_version(headers.get("connect-protocol-version"))
             check_coding(headers.get("content-encoding"))
             timeout = timeout_of(headers)
-            principal = self._admission.credentials.try_authenticate(connection)
-            if principal is None:
-                return None
-            message = codec.read(method, body)
-        except GatewayError:  # `respond` finds the same, and responds to it
+        except GatewayError:  # as above
             return None
-        return FastCall(self, method, execute, codec, request, connection, timeout, CheckedCall(principal, message))
+        wanted = Freshness.parse(headers.get("cache-control"))
+        return _Head(self, codec, codec.max_bytes(method), timeout, wanted, response_options(headers))
 
     async def _respond_once(
         self, method: Method, execute: Respond, cors: Cors | None, request: WebRequest
@@ -118,7 +140,7 @@ class ConnectEndpoint:
         if codec is None:
             return unsupported_response(UNARY_PREFIX)
         headers = request.headers
-        call = _call(method, request)
+        call = _call(method, request, Freshness.parse(headers.get("cache-control")), request.connection())
         call.report.kind = "unary"
         try:
             check_version(headers.get("connect-protocol-version"))
@@ -131,24 +153,29 @@ class ConnectEndpoint:
                 check_coding(headers.get("content-encoding"))
                 read = partial(self._read_body, method, codec, request)
         except Exception as error:  # noqa: BLE001 - as in `execute`
-            return failed_response(call, _status(call, error), error, headers)
-        return await self.execute(call, execute, codec, read)
+            return failed_response(call, _status(call, error), error, response_options(headers))
+        return await self.execute(call, execute, codec, response_options(headers), read)
 
     async def execute(
-        self, call: Call, respond: Respond, codec: Codec, read: ReadRequest, checked: CheckedCall | None = None
+        self,
+        call: Call,
+        respond: Respond,
+        codec: Codec,
+        options: ResponseOptions,
+        request: ReadRequest | CheckedCall,
     ) -> WebResponse:
-        """Execute a unary call, and return its response; `read` gets its request unless it is `checked`."""
+        """Execute a unary call, and return its response."""
         try:
-            message = await self._admission.execute(call, read, respond, checked)
+            message = await self._admission.execute(call, request, respond)
         except Closed:
             raise
         except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
-            return failed_response(call, _status(call, error), error, call.connection.headers)
+            return failed_response(call, _status(call, error), error, options)
         finally:
             self._admission.leave(call)
             call.close()
         call.add_freshness()
-        return message_response(call, codec.write(message), codec, call.connection.headers)
+        return message_response(call, codec.write(message), codec, options)
 
     async def _respond_with_stream(self, method: Method, request: WebRequest) -> WebResponse:
         codec = _codec(request, STREAM_PREFIX)
@@ -156,7 +183,7 @@ class ConnectEndpoint:
             return unsupported_response(STREAM_PREFIX)
         headers = request.headers
         request.report.kind = "stream"
-        call = _call(method, request)
+        call = _call(method, request, Freshness.parse(headers.get("cache-control")), request.connection())
         body: EventBody | None = None
         try:
             check_version(headers.get("connect-protocol-version"))
@@ -213,37 +240,40 @@ class ConnectEndpoint:
         call.close()
 
 
+class _Head(msgspec.Struct, frozen=True, eq=False):
+    """What the head of a unary call by POST contains. `max_bytes` is the maximum size of its body."""
+
+    endpoint: ConnectEndpoint
+    codec: Codec
+    max_bytes: int
+    timeout: float | None
+    wanted: Freshness
+    options: ResponseOptions
+
+
 class FastCall(msgspec.Struct, frozen=True, eq=False):
     """A unary call that `ConnectEndpoint.try_handle` has checked."""
 
     endpoint: ConnectEndpoint
     method: Method
     execute: Respond
-    codec: Codec
+    head: _Head
     request: WebRequest
     connection: Connection
-    timeout: float | None
     checked: CheckedCall
-
-    @property
-    def immediate(self) -> bool:
-        return False
+    immediate: bool = False
 
     def respond_now(self) -> WebResponse:
         raise NotImplementedError
 
     def respond(self) -> Coroutine[Any, Any, WebResponse]:
         """Return the coroutine that executes the call, and returns the response to it."""
-        report = self.request.report
-        report.operation = report.label = self.method.name
+        head, report, name = self.head, self.request.report, self.method.name
+        report.operation = report.label = name
         report.kind = "unary"
-        call = _call(self.method, self.request, self.connection)
-        call.timeout = self.timeout
-        return self.endpoint.execute(call, self.execute, self.codec, _never_read, self.checked)
-
-
-async def _never_read(_seconds: float) -> Any:
-    raise AssertionError("the request is known")
+        call = _call(self.method, self.request, head.wanted, self.connection)
+        call.timeout = head.timeout
+        return self.endpoint.execute(call, self.execute, head.codec, head.options, self.checked)
 
 
 def _codec(request: WebRequest, prefix: str) -> Codec | None:
@@ -256,10 +286,8 @@ async def _misdirected() -> WebResponse:
     return misdirected()
 
 
-def _call(method: Method, request: WebRequest, connection: Connection | None = None) -> Call:
+def _call(method: Method, request: WebRequest, wanted: Freshness, connection: Connection) -> Call:
     report = request.report
-    connection = connection or request.connection()
-    wanted = Freshness.parse(request.headers.get("cache-control"))
     freshness = FreshnessReport.of_change(wanted) if method.is_change else FreshnessReport(wanted)
     return Call(method.name, report.request_id, None, connection, report=report, freshness=freshness)
 

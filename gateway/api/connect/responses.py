@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import msgspec
 from google.rpc import status_pb2
 
 from gateway.api.capacity import whole_seconds
@@ -16,7 +17,15 @@ from gateway.api.grpc.watching import RESUME_TOKEN
 from gateway.api.web.http import UNBUFFERED, ExtendedHeaders, FixedHeaders, WebResponse
 from gateway.errors import Code, GatewayError
 
-__all__ = ["failed_response", "failed_stream", "message_response", "stream_headers", "unsupported_response"]
+__all__ = [
+    "ResponseOptions",
+    "failed_response",
+    "failed_stream",
+    "message_response",
+    "response_options",
+    "stream_headers",
+    "unsupported_response",
+]
 
 _Fields = tuple[tuple[str, str], ...]
 
@@ -41,13 +50,25 @@ _EXPOSED = ", ".join(
 _NAMES = {name.lower(): name for name in _TRAILERS}
 
 
-def message_response(call: Call, body: bytes, codec: Codec, headers: Mapping[str, str]) -> WebResponse:
-    """Return the response of a unary call; `headers` are those of the request."""
+class ResponseOptions(msgspec.Struct, frozen=True):
+    """What the head of a request says about the response. `exposed`: the field that lets pages read the trailers."""
+
+    may_compress: bool = False
+    exposed: _Fields = ()
+
+
+def response_options(headers: Mapping[str, str]) -> ResponseOptions:
+    """Return what the head of a request says about the response."""
+    return ResponseOptions(accepts_gzip(headers.get("accept-encoding", "")), _exposed(headers))
+
+
+def message_response(call: Call, body: bytes, codec: Codec, options: ResponseOptions) -> WebResponse:
+    """Return the response of a unary call."""
     call.report.status, call.report.http_status = "OK", 200
-    return _unary(call, body, _UNARY_HEADERS[codec.name], headers)
+    return _unary(call, body, _UNARY_HEADERS[codec.name], options)
 
 
-def failed_response(call: Call, status: status_pb2.Status, error: Exception, headers: Mapping[str, str]) -> WebResponse:
+def failed_response(call: Call, status: status_pb2.Status, error: Exception, options: ResponseOptions) -> WebResponse:
     """Return the response of a unary call that failed. Its status of HTTP depends on the code."""
     code = RpcCode(status.code)
     call.report.status, call.report.http_status = code.name, HTTP_STATUS[code]
@@ -57,7 +78,7 @@ def failed_response(call: Call, status: status_pb2.Status, error: Exception, hea
             more.append(("Retry-After", str(whole_seconds(error.retry_after))))
         if error.code is Code.UNAUTHENTICATED:
             more.append(("WWW-Authenticate", "Bearer"))
-    return _unary(call, error_bytes(status), _ERROR_HEADERS, headers, more)
+    return _unary(call, error_bytes(status), _ERROR_HEADERS, options, more)
 
 
 def failed_stream(call: Call, status: status_pb2.Status, codec: Codec, headers: Mapping[str, str]) -> WebResponse:
@@ -80,7 +101,7 @@ def unsupported_response(prefix: str) -> WebResponse:
 
 
 def _unary(
-    call: Call, body: bytes, fixed: FixedHeaders, headers: Mapping[str, str], more: Iterable[tuple[str, str]] = ()
+    call: Call, body: bytes, fixed: FixedHeaders, options: ResponseOptions, more: Iterable[tuple[str, str]] = ()
 ) -> WebResponse:
     fields = [*more]
     for name, value in call.all_trailers():
@@ -88,10 +109,10 @@ def _unary(
         if name in _ALSO_HEADERS:
             fields.append((_NAMES[name], text))
         fields.append((f"Trailer-{name}", text))
-    if is_worth_compressing(body) and accepts_gzip(headers.get("accept-encoding", "")):
+    if options.may_compress and is_worth_compressing(body):
         body = compress(body)
         fields.append(("Content-Encoding", GZIP))
-    return WebResponse(call.report.http_status, body, fixed.with_fields(*fields, *_exposed(headers)))
+    return WebResponse(call.report.http_status, body, ExtendedHeaders(fixed, (*fields, *options.exposed)))
 
 
 def _exposed(headers: Mapping[str, str]) -> _Fields:

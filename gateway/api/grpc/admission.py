@@ -23,7 +23,7 @@ from gateway.operation import operation
 from gateway.principal import Principal
 from usergateway.v1 import users_pb2
 
-__all__ = ["CallAdmission", "CheckedCall", "Method", "OpenCalls", "RpcOptions", "methods", "too_large"]
+__all__ = ["CallAdmission", "CheckedCall", "Method", "OpenCalls", "ReadRequest", "RpcOptions", "methods", "too_large"]
 
 _SERVICE = users_pb2.DESCRIPTOR.services_by_name["UserService"]
 _OVERHEAD = 1024 * 1024  # bytes of a request in addition to its icon
@@ -126,19 +126,25 @@ class OpenCalls:
             message = f"A caller can have at most {self.limit_each} open calls. Retry after 1 s."
             raise RateLimited(message, retry_after=1.0)
         self._number += 1
-        self._numbers.add(caller)
+        if caller:
+            self._numbers.add(caller)
 
     def end(self, caller: str) -> None:
         """Count a call of a caller no more."""
         self._number -= 1
-        self._numbers.remove(caller)
+        if caller:
+            self._numbers.remove(caller)
 
 
 class CheckedCall(msgspec.Struct, frozen=True):
     """The caller and the request message of a call, found without waiting."""
 
     principal: Principal
-    request: Any
+    message: Any
+
+
+ReadRequest = Callable[[float], Awaitable[Any]]
+"""Reads the request message of a call whose deadline is in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +208,18 @@ class CallAdmission:
     async def execute(
         self,
         call: Call,
-        read_request: Callable[[float], Awaitable[Any]],
+        request: "ReadRequest | CheckedCall",
         respond: Respond,
-        checked: "CheckedCall | None" = None,
     ) -> Any:
         """Execute a unary call within its deadline, and return its response message.
 
-        `read_request` is called when the caller was authenticated, with the seconds until the deadline. Neither is done
-        where the call is `checked` already.
+        A function that reads the request is called when the caller was authenticated.
 
         Raises:
             GatewayError: the call is refused, or has failed.
         """
-        seconds = call.seconds_to_execute(self.timeout)
-        report = call.report
+        seconds = self.timeout if call.timeout is None else call.seconds_to_execute(self.timeout)
+        report, capacity = call.report, self.capacity
         with operation(
             timeout=seconds,
             trace=report.trace,
@@ -223,13 +227,18 @@ class CallAdmission:
             request_id=call.request_id,
             freshness=call.freshness,
         ):
-            if checked is None:
-                await self.admit(call)
-                request = await read_request(seconds)
+            if isinstance(request, CheckedCall):
+                self.enter(call, request.principal)
+                message = request.message
             else:
-                self.enter(call, checked.principal)
-                request = checked.request
-            if self.capacity.has_allowances:
-                await self.charge(call, request)
-            async with self.capacity.slot(call.principal.identity):
-                return await respond(request, call)
+                await self.admit(call)
+                message = await request(seconds)
+            if capacity.has_allowances:
+                await self.charge(call, message)
+            caller = call.principal.identity
+            if not capacity.try_enter(caller):
+                await capacity.enter(caller)
+            try:
+                return await respond(message, call)
+            finally:
+                capacity.leave(caller)

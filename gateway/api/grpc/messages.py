@@ -1,9 +1,9 @@
 """Converts records of the domain into messages. A field that is None or was not loaded stays unset."""
 
 from collections.abc import Callable, Mapping
-from operator import attrgetter
 from typing import Any
 
+import msgspec
 from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
@@ -15,29 +15,55 @@ from usergateway.v1 import users_pb2
 
 __all__ = ["Messages", "source_error", "stale_message"]
 
-_Convert = Callable[[Any, Selection | None], Any]
-_PICTURE = "image_url"
+_Convert = Callable[[Any], Any]
+_MAX_MASKS = 256  # as many as there are plans of them (`read_mask.py`)
+
+
+class _Maker(msgspec.Struct, frozen=True, eq=False):
+    """How the messages of one type of record are made with the fields of `only`."""
+
+    only: Selection | None
+    message: Any
+    fields: _Convert
 
 
 class Messages:
     """Makes the messages of records; `picture_url` returns the URL of the picture of a record."""
 
     def __init__(self, picture_url: Callable[[Any], str | None]) -> None:
-        self.picture_url = picture_url
-        self._converters: dict[str, _Converter] = {}
+        self.of_record: Mapping[str, _Convert] = {"id": _global_id, "image_url": picture_url}
+        self._converters: dict[str, _Convert] = {}
+        self._makers: dict[tuple[type, int], _Maker] = {}
 
     def of(self, record: Any, only: Selection | None = None) -> Any:
         """Return the message of a record; with `only`, just these fields of it."""
-        name = type(record).__name__
-        message: Any = getattr(users_pb2, name)
-        return message(**self.converter(name)(record, only))
+        key = type(record), id(only)  # calls with one mask have one object, which stays the same as long as it is kept
+        maker = self._makers.get(key)
+        if maker is None:
+            name = key[0].__name__
+            maker = _Maker(only, getattr(users_pb2, name), self.converter(name, only))
+            if len(self._makers) >= _MAX_MASKS:
+                self._makers.clear()
+            self._makers[key] = maker
+        return maker.message(**maker.fields(record))
 
-    def converter(self, name: str) -> "_Converter":
-        """Return the converter of a type; it is created on first use, since types contain each other."""
+    def converter(self, name: str, only: Selection | None = None) -> _Convert:
+        """Return the function that converts the records of a type into the fields of its message."""
+        if only is not None and only.fields:
+            return _converter(name, only.fields, self)
         found = self._converters.get(name)
         if found is None:
-            found = self._converters[name] = _Converter(name, self)
+            found = self._converters[name] = _converter(name, None, self)
         return found
+
+    def nested_converter(self, name: str, only: Selection | None) -> _Convert:
+        """Return the same for records inside others.
+
+        With all fields it is created on first use, since types contain each other.
+        """
+        if only is not None and only.fields:
+            return _converter(name, only.fields, self)
+        return lambda record: self.converter(name)(record)  # noqa: PLW0108 - not before use, as stated above
 
 
 def source_error(unavailable: Any) -> users_pb2.SourceError:
@@ -58,76 +84,51 @@ def stale_message(stale: StaleData) -> users_pb2.StaleData:
     return users_pb2.StaleData(source=number, id=stale.id or "", age=round(stale.age, 3), reason=str(stale.reason))
 
 
-class _Converter:
-    """Converts the records of one type into the fields of its message, which have the names of the attributes.
+def _converter(name: str, only: Mapping[str, Selection] | None, messages: Messages) -> _Convert:
+    """Return the function that converts the records of one type into the fields of its message; `only`: into these.
 
-    Nested records become mappings of fields as well: a message would be copied into the outer one.
+    The fields have the names of the attributes. Nested records become mappings of fields as well: a message would be
+    copied into the outer one.
     """
+    descriptor = users_pb2.DESCRIPTOR.message_types_by_name[name]
+    expansions = EXPANSIONS.get(name, frozenset())
+    fields = {field.name: field for field in descriptor.fields if only is None or field.name in only}
+    of_record = [(name, convert) for name, convert in messages.of_record.items() if fields.pop(name, None)]
+    conversions = {
+        name: _conversion(field, None if only is None else only[name], messages) for name, field in fields.items()
+    }
+    plain = [name for name, convert in conversions.items() if convert is None]
+    converted = [(name, convert, name in expansions) for name, convert in conversions.items() if convert is not None]
 
-    def __init__(self, name: str, messages: Messages) -> None:
-        descriptor = users_pb2.DESCRIPTOR.message_types_by_name[name]
-        self._expansions = EXPANSIONS.get(name, frozenset())
-        self._converted: dict[str, _Convert] = {}
-        plain = []
-        for field in descriptor.fields:
-            if field.name in {"id", _PICTURE}:
-                continue
-            if convert := _conversion(field, messages):
-                self._converted[field.name] = convert
-            else:
-                plain.append(field.name)
-        self._plain = tuple(plain)
-        self._get = attrgetter(*plain) if len(plain) > 1 else lambda record: (getattr(record, plain[0]),)
-        self._has_id = "id" in descriptor.fields_by_name
-        self._has_picture = _PICTURE in descriptor.fields_by_name
-        self._picture_url = messages.picture_url
+    def fields_of(record: Any) -> dict[str, Any]:
+        found = {}
+        for field in plain:
+            found[field] = getattr(record, field)
+        for field, convert in of_record:
+            found[field] = convert(record)
+        for field, convert, is_expansion in converted:
+            value = getattr(record, field)
+            if value is not None and (not is_expansion or field in record.loaded):
+                found[field] = convert(value)
+        return found
 
-    def __call__(self, record: Any, only: Selection | None = None) -> dict[str, Any]:
-        if only is not None and only.fields:
-            return self._selected(record, only.fields)
-        fields = dict(zip(self._plain, self._get(record), strict=True)) if self._plain else {}
-        if self._has_id:
-            fields["id"] = _global_id(record)
-        if self._has_picture:
-            fields[_PICTURE] = self._picture_url(record)
-        for name, convert in self._converted.items():
-            value = getattr(record, name)
-            if value is not None and (name not in self._expansions or name in record.loaded):
-                fields[name] = convert(value, None)
-        return fields
-
-    def _selected(self, record: Any, only: Mapping[str, Selection]) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        for name, selection in only.items():
-            if name == "id":
-                fields[name] = _global_id(record)
-                continue
-            if name == _PICTURE:
-                fields[name] = self._picture_url(record)
-                continue
-            value = getattr(record, name)
-            if value is not None and (name not in self._expansions or name in record.loaded):
-                convert = self._converted.get(name)
-                fields[name] = convert(value, selection) if convert else value
-        return fields
+    return fields_of
 
 
-def _conversion(field: Any, messages: Messages) -> _Convert | None:
+def _conversion(field: Any, only: Selection | None, messages: Messages) -> _Convert | None:
     """Return the function that converts the values of a field; None where they need no conversion."""
     if field.enum_type:
-        numbers = NUMBERS[field.enum_type.name]
-        return lambda value, _: numbers[value]
+        return NUMBERS[field.enum_type.name].__getitem__
     descriptor = field.message_type
     if descriptor is None:
         return None
     if descriptor.full_name == "google.protobuf.Value":
-        return lambda value, _: _json(value)
+        return _json
     if descriptor.name.endswith("Connection"):
-        return _connection(descriptor, messages)
+        return _connection(descriptor, only, messages)
     if descriptor.name.endswith("List"):
-        return _list(descriptor, messages)
-    name = descriptor.name
-    return lambda value, only: messages.converter(name)(value, only)  # noqa: PLW0108 - not before use, as stated there
+        return _list(descriptor, only, messages)
+    return messages.nested_converter(descriptor.name, only)
 
 
 def _global_id(record: Identified) -> str:
@@ -136,27 +137,25 @@ def _global_id(record: Identified) -> str:
     return encode(ref) if ref.source_id else ""
 
 
-def _list(descriptor: Any, messages: Messages) -> _Convert:
+def _list(descriptor: Any, only: Selection | None, messages: Messages) -> _Convert:
     """Return the conversion of a list that may be unknown, whose message has the items in `nodes`."""
     inner = descriptor.fields_by_name["nodes"].message_type
-
-    def convert(value: Any, only: Selection | None) -> Any:
-        selection = only and only.fields.get("nodes")
-        return {"nodes": [messages.converter(inner.name)(item, selection) for item in value] if inner else value}
-
-    return convert
+    if inner is None:
+        return lambda value: {"nodes": value}
+    convert = messages.nested_converter(inner.name, None if only is None else only.fields.get("nodes"))
+    return lambda value: {"nodes": [convert(item) for item in value]}
 
 
-def _connection(descriptor: Any, messages: Messages) -> _Convert:
+def _connection(descriptor: Any, only: Selection | None, messages: Messages) -> _Convert:
     """Return the conversion of a list inside a record, with its page info."""
     inner = descriptor.fields_by_name["nodes"].message_type.name
+    selected = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
+    convert_item = messages.nested_converter(inner, selected.get("nodes"))
 
-    def convert(value: Any, only: Selection | None) -> Any:
-        selected = only.fields if only is not None and only.fields else {"nodes": None, "page_info": None}
+    def convert(value: Any) -> Any:
         fields: dict[str, Any] = {}
         if "nodes" in selected:
-            convert_item = messages.converter(inner)
-            fields["nodes"] = [convert_item(item, selected["nodes"]) for item in value.nodes]
+            fields["nodes"] = [convert_item(item) for item in value.nodes]
         if "page_info" in selected:
             fields["page_info"] = {
                 "has_next_page": value.has_next_page,

@@ -13,6 +13,7 @@ from gateway.api.grpc.read_mask import read_plan_of_department, read_plan_of_rol
 from gateway.errors import NotFound
 from gateway.users.filling import Filler
 from gateway.users.loaders import Loaders
+from gateway.users.model import User
 from gateway.users.read_plan import ReadPlan
 from gateway.users.service import UserService
 from usergateway.v1 import users_pb2
@@ -42,8 +43,12 @@ class UserServicer:
         read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         source = SOURCES.value(request.source, ("source",))
         loaders = call.track(service.loaders(read_plan.plan_of_one))
-        found = await service.get_user(request.id, source, loaders=loaders)
-        return await self._resource(users_pb2.User, found, read_plan, loaders, call)
+        found = service.read(service.user_ref(request.id, source), loaders=loaders)
+        user = found if found is None or isinstance(found, User) else await found
+        if user is None or read_plan.lookups.fields:
+            return await self._resource(users_pb2.User, user, read_plan, loaders, call)
+        message: users_pb2.User = self._messages.of(user, read_plan.only)
+        return message
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)

@@ -379,7 +379,7 @@ async def test_a_defect_is_masked(world: Any, caplog: pytest.LogCaptureFixture) 
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret detail")
 
-    world.gateway._parts.users.get_user = broken
+    world.gateway._parts.users.read = broken
     with caplog.at_level(logging.ERROR, "gateway.grpc"):
         result = await world.client.call("GetUser", REQUEST, sent={"X-Request-ID": "find-me-8"})
     assert (result.http_status, result.failure.code) == (500, RpcCode.INTERNAL)

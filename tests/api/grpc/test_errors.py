@@ -190,7 +190,7 @@ async def test_an_unexpected_exception_is_masked(world: Any, caplog: pytest.LogC
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret detail")
 
-    world.gateway._parts.users.get_user = broken
+    world.gateway._parts.users.read = broken
     world.sent["x-request-id"] = "find-me-7"
     with caplog.at_level(logging.ERROR, "gateway.grpc"):
         failure = await world.fail("GetUser", **ADA)
