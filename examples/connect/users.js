@@ -35,6 +35,9 @@ export async function refusedFields(users, change) {
   throw new Error("the change was accepted");
 }
 
+// The codes after which `watch` resumes. A lost connection has Aborted in Node, and Unknown in a browser.
+const INTERRUPTED = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.Unknown];
+
 // Calls `onBegin` when no later event is missed, then `onEvent` for each event; resumes after an interruption.
 export async function watch(users, { onBegin, onEvent, signal }) {
   let resumeToken = "";
@@ -52,7 +55,7 @@ export async function watch(users, { onBegin, onEvent, signal }) {
       const { code } = ConnectError.from(error);
       if (signal.aborted) return;
       if (code === Code.NotFound) resumeToken = ""; // events were lost: watch from now on, then read the users again
-      else if (code !== Code.Unavailable && code !== Code.ResourceExhausted) throw error;
+      else if (!INTERRUPTED.includes(code)) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -76,6 +77,47 @@ async def test_connect_node(world: Any, node: Path) -> None:
     world.gateway._telemetry.flush()
     methods = [report.method for report in world.reports if report.operation == "GetUser"]
     assert methods == ["POST", "GET"]
+
+
+WATCH = """
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { usersOf, watch } from "./users.js";
+const stop = new AbortController();
+await watch(usersOf(createConnectTransport({ baseUrl: process.argv[1], httpVersion: "1.1" })), {
+  signal: stop.signal,
+  onBegin: () => console.log("begun"),
+  onEvent: (change, user) => { console.log(user.name); stop.abort(); },
+});
+"""
+
+
+async def test_a_lost_connection(world: Any, node: Path) -> None:
+    """The example resumes after its connection was lost, and misses no event."""
+    cut: list[asyncio.StreamWriter] = []
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            target.write(data)
+        target.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        further, sink = await asyncio.open_connection("127.0.0.1", int(world.client.url.rpartition(":")[2]))
+        cut[:] = [writer, sink]
+        with closing(writer), closing(sink), suppress(ConnectionError):
+            await asyncio.gather(copy(reader, sink), copy(further, writer))
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        command = (str(node), "--input-type=module", "-e", WATCH, url)
+        process = await asyncio.create_subprocess_exec(*command, cwd=EXAMPLE, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"begun\n"
+            for writer in cut:
+                writer.transport.abort()
+            await world.client.call("UpdateAccountUser", id="acus_adalovelace1", user={"name": "Ada King"})
+            output, _ = await process.communicate()
+    assert (process.returncode, output.decode().split("\n")) == (0, ["begun", "Ada King", ""])
 
 
 async def test_connect_web(open_world: Any, node: Path, page_url: str) -> None:
