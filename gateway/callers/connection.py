@@ -23,8 +23,9 @@ class Connection(msgspec.Struct, frozen=True, eq=False):
     is in `payload`, too. `peer` is the address that the connection comes from, without the port: that of a proxy in
     front, if there is one; empty where it is not known.
 
-    `request` is what the web server has: the scope of an ASGI application, `aiohttp.web.Request`, the context of
-    grpcio, or None. With it the embedding program reads what its middleware has added, for example a session.
+    `request` is what the web server has: the scope of an ASGI application, `aiohttp.web.Request` (`BaseRequest` from
+    the gateway's server, which has no application), the context of grpcio, or None. With it the embedding program reads
+    what its middleware has added, for example a session.
     """
 
     surface: Surface

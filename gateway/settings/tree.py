@@ -72,7 +72,8 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     )
 
     http_host: str = Field(
-        default="127.0.0.1", description="address to serve HTTP on: GraphQL, GraphiQL, health, metrics and webhooks"
+        default="127.0.0.1",
+        description="address to serve HTTP on: GraphQL, GraphiQL, Connect, health, metrics and webhooks",
     )
     http_port: Port = Field(default=8000, description="port for HTTP; 0 selects a free one")
     grpc_host: str = Field(default="127.0.0.1", description="address to serve gRPC on")
@@ -163,10 +164,12 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
         "each may be set differently; `lean` uses less CPU time",
     )
     http_server: HttpImplementation = Field(
-        default="aiohttp", description="HTTP server, unless `GATEWAY_HTTP` names one; `lean` uses less CPU time"
+        default="aiohttp",
+        description="HTTP server: `aiohttp`, or `lean`, which uses less CPU time; if unset, that of `GATEWAY_HTTP`",
     )
     http_client: HttpImplementation = Field(
-        default="lean", description="HTTP client for the sources, unless `GATEWAY_HTTP` names one: `lean` or `aiohttp`"
+        default="lean",
+        description="HTTP client for the sources: `lean` or `aiohttp`; if unset, that of `GATEWAY_HTTP`",
     )
     fast_path: Literal["on", "off"] = Field(
         default="on",
