@@ -59,16 +59,17 @@ class FastPath:
         """Return a request that was checked completely; None: the endpoint handles it, and nothing was done yet."""
         try:
             head = self._check_head(request)
-            graphql_request = try_read_json(request.body, self._options.limits) if head.is_plain else None
+            if not head.is_plain:
+                return None
+            # First: nothing is parsed for a client that is not known.
+            incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
+            graphql_request = None if incoming is None else try_read_json(request.body, self._options.limits)
             found = None if graphql_request is None else self.executor.try_prepare(graphql_request)
-            if graphql_request is None or found is None:
+            if incoming is None or graphql_request is None or found is None:
                 return None
             if found.prepared.may_have_parts and not _has_one_part(found.prepared, head.accepts):
                 return None
-            incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
         except (RefusedError, GatewayError):  # the endpoint finds the same, and responds to it
-            return None
-        if incoming is None:
             return None
         ready = self.executor.try_ready(found.prepared, graphql_request, incoming)
         return FastHandling(self, graphql_request, incoming, found, head.accepts.single, ready is not None, ready)

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway import Gateway, Settings
+from gateway.api.graphql.http import fast_path
 from gateway.api.web.http import Headers, WebRequest, WebResponse
 from gateway.api.web.site import Site
 from gateway.callers.api_keys import new_api_key
@@ -172,6 +173,27 @@ async def test_a_kept_user_waits_for_a_slot() -> None:
         async with gateway._parts.capacity.slot(""):
             assert callable(site.try_respond(replace(request, report=RequestReport())))
         assert isinstance(site.try_respond(replace(request, report=RequestReport())), WebResponse)
+
+
+async def test_nothing_is_parsed_for_a_client_without_a_credential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The body of a request is parsed after its caller was authenticated, on the fast path as well."""
+    key, entry = new_api_key("billing", ["users:read"], scopes(UserSource))
+    (tmp_path / "keys.toml").write_text(entry.to_toml())
+    parsed: list[bytes] = []
+
+    def parse(body: bytes, limits: Any) -> None:
+        parsed.append(body)
+
+    monkeypatch.setattr(fast_path, "try_read_json", parse)
+    async with _gateway(auth={"mode": "api_key", "keys_file": tmp_path / "keys.toml"}) as gateway:
+        site: Site = gateway._serving.site()
+        for credential in ({}, {"X-API-Key": "ugk_wrong"}):
+            assert site.try_respond(_request({"query": USER}, JSON | credential)) is None
+        assert parsed == []
+        site.try_respond(_request({"query": USER}, JSON | {"X-API-Key": key}))
+        assert len(parsed) == 1
 
 
 async def test_callers_with_a_key_and_an_allowance_may_take_it(tmp_path: Path) -> None:
