@@ -49,7 +49,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     # The rows have the causes already, so that the warnings about them are only logged if a level was set.
     log_level = settings.log_level if "log_level" in settings.model_fields_set else "ERROR"
-    return run_logged(check, log_level, settings.log_format)
+    return run_logged(check, log_level, settings.log_format, settings.event_loop)
 
 
 def _text(row: CheckRow) -> str:

@@ -61,7 +61,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 await stop.wait()
         return 0
 
-    return run_logged(demo, first.log_level, first.log_format)
+    return run_logged(demo, first.log_level, first.log_format, first.event_loop)
 
 
 def _example(user_id: str) -> str:

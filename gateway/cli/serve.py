@@ -28,7 +28,7 @@ def _run(parsed: argparse.Namespace) -> int:
             await stop.wait()
         return 0
 
-    return run_logged(serve, settings.log_level, settings.log_format)
+    return run_logged(serve, settings.log_level, settings.log_format, settings.event_loop)
 
 
 def address_rows(addresses: Addresses) -> dict[str, str]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.kit.extras import require_extra
 from gateway.telemetry.log_fields import json_line, log_time
 
 if TYPE_CHECKING:
+    from gateway.settings.tree import EventLoop
     from gateway.telemetry.log_stream import LogStream
 
 __all__ = ["FAILED", "USAGE", "Subcommand", "fail", "integer", "number", "print_ready", "run_logged"]
@@ -90,7 +92,10 @@ def fail(error: Exception, log_format: str) -> int:
 
 
 def run_logged(
-    command: "Callable[[LogStream], Coroutine[Any, Any, int]]", log_level: str, log_format: str = "text"
+    command: "Callable[[LogStream], Coroutine[Any, Any, int]]",
+    log_level: str,
+    log_format: str = "text",
+    event_loop: "EventLoop" = "asyncio",
 ) -> int:
     """Configure the log of the process, run the coroutine with the stream of the log, and return its exit status."""
     from gateway.telemetry.log_config import configure_log  # noqa: PLC0415 - some commands log nothing
@@ -100,8 +105,23 @@ def run_logged(
         log = LogStream(sys.stderr or nowhere, log_format)
         configure_log(log_level, log_format, stream=log)
         try:
-            return asyncio.run(command(log))
+            with asyncio.Runner(loop_factory=_loop_factory(event_loop)) as runner:
+                return runner.run(command(log))
         except (ValueError, OSError) as error:
             return fail(error, log_format)
         finally:
             log.close()
+
+
+def _loop_factory(event_loop: "EventLoop") -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what creates the event loop; None: asyncio does.
+
+    Raises:
+        MissingExtraError: uvloop is not installed.
+    """
+    if event_loop == "asyncio":
+        return None
+    require_extra("uvloop", "GATEWAY_EVENT_LOOP=uvloop")
+    import uvloop  # noqa: PLC0415 - an extra
+
+    return uvloop.new_event_loop

@@ -5,7 +5,7 @@ from typing import Literal
 
 __all__ = ["Extra", "MissingExtraError", "has_extra", "install_command", "require_extra"]
 
-Extra = Literal["grpc", "jwt", "otel", "redis"]
+Extra = Literal["grpc", "jwt", "otel", "redis", "uvloop"]
 
 _DISTRIBUTION = "user-gateway"
 _MODULES: dict[Extra, tuple[str, ...]] = {
@@ -13,6 +13,7 @@ _MODULES: dict[Extra, tuple[str, ...]] = {
     "jwt": ("joserfc",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "redis": ("redis",),
+    "uvloop": ("uvloop",),
 }
 
 

@@ -50,6 +50,7 @@ from gateway.settings.unknown import with_proposals
 __all__ = ["Environment", "Settings"]
 
 HttpImplementation = Literal["aiohttp", "lean"]
+EventLoop = Literal["asyncio", "uvloop"]
 
 
 class Environment(StrEnum):
@@ -170,6 +171,11 @@ class Settings(BaseSettings, frozen=True):  # type: ignore[misc]  # pydantic per
     http_client: HttpImplementation = Field(
         default="lean",
         description="HTTP client for the sources: `lean` or `aiohttp`; if unset, that of `GATEWAY_HTTP`",
+    )
+    event_loop: EventLoop = Field(
+        default="asyncio",
+        description="event loop of the process: `asyncio`, or `uvloop`, which takes less CPU time and needs the extra "
+        "`uvloop`; an embedding program chooses its event loop itself",
     )
     fast_path: Literal["on", "off"] = Field(
         default="on",

@@ -23,7 +23,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.parametrize("extra", ["", "grpc", "jwt", "otel", "redis"])
+@pytest.mark.parametrize("extra", ["", "grpc", "jwt", "otel", "redis", "uvloop"])
 def test_an_extra_alone(extra: str, installed: Callable[..., Path], redis_url: str) -> None:
     """All public modules are imported and a query is executed; each extra works where it is, else it is named."""
     python = installed(*filter(None, [extra]))
@@ -52,6 +52,7 @@ def test_an_extra_alone(extra: str, installed: Callable[..., Path], redis_url: s
         ),
         ("otel", {"GATEWAY_OTLP_ENDPOINT": "http://127.0.0.1:9"}),
         ("redis", {"GATEWAY_REDIS_URL": "redis://127.0.0.1:9"}),
+        ("uvloop", {"GATEWAY_EVENT_LOOP": "uvloop"}),
     ],
 )
 def test_serving_names_the_missing_extra(extra: str, setting: dict[str, str], installed: Callable[..., Path]) -> None:
