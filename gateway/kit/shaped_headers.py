@@ -13,11 +13,12 @@ class Shape:
     The messages of a sender nearly always have the same names, so that one object stands for all of them.
     """
 
-    __slots__ = ("_getters", "names")
+    __slots__ = ("_among", "_getters", "names")
 
     def __init__(self, names: Mapping[str, bytes]) -> None:
         self.names = names
         self._getters: dict[frozenset[str], Callable[[Mapping[bytes, bytes]], Any]] = {}
+        self._among: dict[frozenset[str], frozenset[str]] = {}
 
     def getter(self, names: frozenset[str]) -> Callable[[Mapping[bytes, bytes]], Any]:
         """Return the function that takes the values of those of these names that there are, from the fields."""
@@ -25,6 +26,13 @@ class Shape:
         if found is None:
             present = sorted(self.names[name] for name in names if name in self.names)
             found = self._getters[names] = itemgetter(*present) if present else _no_values
+        return found
+
+    def among(self, names: frozenset[str]) -> frozenset[str]:
+        """Return those of the names, which are in lower case, that there are fields of."""
+        found = self._among.get(names)
+        if found is None:
+            found = self._among[names] = names.intersection(self.names)
         return found
 
 
@@ -41,12 +49,12 @@ class ShapedHeaders(Mapping[str, str]):
     what a handler has found out about that head alone, None until then.
     """
 
-    __slots__ = ("_fields", "_names", "_shape", "checked")
+    __slots__ = ("_fields", "_names", "checked", "shape")
 
     def __init__(self, fields: Mapping[bytes, bytes], shape: Shape) -> None:
         self._fields = fields
         self._names = shape.names
-        self._shape = shape
+        self.shape = shape
         self.checked: object = None
 
     def __getitem__(self, name: str) -> str:
@@ -60,12 +68,8 @@ class ShapedHeaders(Mapping[str, str]):
 
     def key(self, names: frozenset[str]) -> tuple[Shape, Any]:
         """Return a hashable value that is equal for heads in which the fields of these names are equal."""
-        shape = self._shape
+        shape = self.shape
         return shape, shape.getter(names)(self._fields)
-
-    def names_among(self, names: frozenset[str]) -> frozenset[str] | set[str]:
-        """Return those of the names, which are in lower case, that there are fields of."""
-        return self._names.keys() & names
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._names

@@ -135,8 +135,11 @@ class History:
             if now >= self._interval_end:
                 self._begin_interval(now)
             requests, overhead = self._present_requests, self._present_overhead
-            add_to_each((requests.durations, operation.durations), report.duration)
-            overhead.durations.add(report.overhead)
+            if report.summary.source_seconds:
+                add_to_each((requests.durations, operation.durations), report.duration)
+                add_to_each((overhead.durations,), report.overhead)
+            else:  # all of it is overhead
+                add_to_each((requests.durations, operation.durations, overhead.durations), report.duration)
             if failed:
                 requests.failed += 1
                 overhead.failed += 1

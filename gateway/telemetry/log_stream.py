@@ -70,7 +70,9 @@ class LogStream:
         while self._incoming and self._lock.acquire(blocking=False):
             try:
                 while self._incoming:
-                    self._write_or_keep(self._incoming.popleft())
+                    line = self._incoming.popleft()
+                    if self._waiting or self._dropped or not self._write_now(line):
+                        self._write_or_keep(line)
             finally:
                 self._lock.release()
 

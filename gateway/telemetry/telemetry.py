@@ -67,7 +67,7 @@ class Telemetry:
         current_gateway.set(self._gateway)  # not reset: the task ends with the request, or begins the next one
         self.active[report.surface] += 1
         if isinstance(headers, ShapedHeaders):
-            reported = headers.names_among(_REPORTED_HEADERS)
+            reported = headers.shape.among(_REPORTED_HEADERS)
         else:
             reported = _REPORTED_HEADERS.intersection(headers)
         if not report.request_id:
@@ -106,14 +106,11 @@ class Telemetry:
             if report.surface == "python":  # the embedding program may read the metrics as soon as it has the result
                 self.flush()
             elif len(self._ended) == 1:
-                self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        loop, wait = asyncio.get_running_loop(), self._next_flush - time.perf_counter()
-        if wait > 0:
-            loop.call_later(wait, self.flush, context=self._context)
-        else:
-            loop.call_soon(self.flush, context=self._context)
+                loop, wait = asyncio.get_running_loop(), self._next_flush - report.started - report.duration
+                if wait > 0:
+                    loop.call_later(wait, self.flush, context=self._context)
+                else:
+                    loop.call_soon(self.flush, context=self._context)
 
     def flush(self) -> None:
         """Pass the requests that have ended to the sinks. Whoever shows what the sinks have counted calls it before."""

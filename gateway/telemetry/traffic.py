@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.telemetry.durations import Durations
+from gateway.telemetry.durations import Durations, add_to_each
 from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.status import Figures, TrafficInterval, TrafficStatus
@@ -37,8 +37,8 @@ class Traffic:
 
     def add(self, seconds: float, *, failed: bool, now: float | None = None) -> None:
         """Count one that ends now. `now` saves reading the clock again."""
-        interval = self.present(now)
-        interval.durations.add(seconds)
+        interval = self._intervals.present(now)
+        add_to_each((interval.durations,), seconds)
         if failed:
             interval.failed += 1
 
