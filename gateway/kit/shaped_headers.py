@@ -10,22 +10,21 @@ __all__ = ["Shape", "ShapedHeaders"]
 class Shape:
     """The names of header fields: `names` has them as they arrived, by the same names in lower case.
 
-    The messages of a sender nearly always have the same names, so that one object stands for all of them.
+    The messages of a sender nearly always have the same names, so that one object stands for all of them. `getters` has
+    what `getter` has returned.
     """
 
-    __slots__ = ("_among", "_getters", "names")
+    __slots__ = ("_among", "getters", "names")
 
     def __init__(self, names: Mapping[str, bytes]) -> None:
         self.names = names
-        self._getters: dict[frozenset[str], Callable[[Mapping[bytes, bytes]], Any]] = {}
+        self.getters: dict[frozenset[str], Callable[[Mapping[bytes, bytes]], Any]] = {}
         self._among: dict[frozenset[str], frozenset[str]] = {}
 
     def getter(self, names: frozenset[str]) -> Callable[[Mapping[bytes, bytes]], Any]:
         """Return the function that takes the values of those of these names that there are, from the fields."""
-        found = self._getters.get(names)
-        if found is None:
-            present = sorted(self.names[name] for name in names if name in self.names)
-            found = self._getters[names] = itemgetter(*present) if present else _no_values
+        present = sorted(self.names[name] for name in names if name in self.names)
+        found = self.getters[names] = itemgetter(*present) if present else _no_values
         return found
 
     def among(self, names: frozenset[str]) -> frozenset[str]:
@@ -69,7 +68,8 @@ class ShapedHeaders(Mapping[str, str]):
     def key(self, names: frozenset[str]) -> tuple[Shape, Any]:
         """Return a hashable value that is equal for heads in which the fields of these names are equal."""
         shape = self.shape
-        return shape, shape.getter(names)(self._fields)
+        getter = shape.getters.get(names) or shape.getter(names)
+        return shape, getter(self._fields)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._names

@@ -27,6 +27,9 @@ Nothing has to be awaited for it, and it is not stale.
 """
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Loaders:
     """The loaders of one operation and its principal. Do not reuse them for another: their records are not renewed."""
 
@@ -56,7 +59,7 @@ class Loaders:
 
         The caller checks the scope.
         """
-        needs, reads = self.plan.of(Kind.USER), self._reads
+        needs, reads = self.plan.needs.get(Kind.USER, _NOTHING), self._reads
         kept = reads.kept_user(ref, needs, self._principal) if reads.gives_at_once else None
         return reads.user(ref, needs, self._principal) if kept is None else kept[0]
 

@@ -55,6 +55,7 @@ class UserService:
       scopes are checked, and from whom results of other principals are kept apart. Reading the result of a change
       requires no scope.
     - All methods raise the errors of `gateway.errors`.
+    - `gives_at_once`: there are users that `read` returns without waiting.
     """
 
     _principal = ANYONE
@@ -74,6 +75,7 @@ class UserService:
     ) -> None:
         self._sources = sources
         self._reads = reads or UserReader(sources)
+        self.gives_at_once = self._reads.gives_at_once
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers(clock=clock)
@@ -133,11 +135,6 @@ class UserService:
     def loaders(self, plan: Plan) -> Loaders:
         """Return the loaders of one operation; do not reuse them for another one."""
         return Loaders(self._reads, self._reference, plan, self._principal)
-
-    @property
-    def gives_at_once(self) -> bool:
-        """Whether there are users that `read` returns without waiting."""
-        return self._reads.gives_at_once
 
     def find_fresh_user(self, ref: Ref, plan: Plan, wanted: Freshness) -> FreshUser | None:
         """Return the user that `read` returns without waiting, for a query of one user. Nothing is counted.

@@ -85,7 +85,9 @@ class Site:
             handling = route.try_handle(request)
         except Exception:  # noqa: BLE001 - as in `_respond`
             self._begin(request, route)
-            return self._end(request, self._finished(request, _internal_error(request, route)))
+            return self._end(
+                request, self._cors.with_headers(request, _completed(request, _internal_error(request, route)))
+            )
         if handling is None:
             return None
         if not handling.immediate:
@@ -95,7 +97,7 @@ class Site:
             response = handling.respond_now()
         except Exception:  # noqa: BLE001 - as in `_respond`
             response = _internal_error(request, route)
-        return self._end(request, self._finished(request, response))
+        return self._end(request, self._cors.with_headers(request, _completed(request, response)))
 
     async def respond_by_handler(self, request: WebRequest) -> WebResponse:
         """Return the response to a request that the fast path cannot handle."""
@@ -117,7 +119,7 @@ class Site:
             raise
         except Exception:  # noqa: BLE001 - as in `_respond`
             response = _internal_error(request, route)
-        return self._end(request, self._finished(request, response))
+        return self._end(request, self._cors.with_headers(request, _completed(request, response)))
 
     def _begin(self, request: WebRequest, route: Route | None) -> None:
         report = request.report
@@ -140,9 +142,6 @@ class Site:
     def _end_cancelled(self, request: WebRequest) -> None:
         request.report.status = CLIENT_LEFT
         self._telemetry.end(request.report)
-
-    def _finished(self, request: WebRequest, response: WebResponse) -> WebResponse:
-        return self._cors.with_headers(request, _completed(request, response))
 
     def _route(self, path: str) -> Route | None:
         return self._routes.get(path) or self._parents.get(path.rpartition("/")[0] + "/")
@@ -168,7 +167,7 @@ class Site:
             response = WebResponse(405, b"", (("Allow", ", ".join(methods)),))
         if is_head:
             response = WebResponse(response.status, b"", response.headers)
-        return self._finished(request, response)
+        return self._cors.with_headers(request, _completed(request, response))
 
 
 class _ReportedBody:

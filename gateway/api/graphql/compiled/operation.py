@@ -98,7 +98,8 @@ class Compiled:
         except GraphQLError as error:
             return _refused([error])
         run = Run(program, self.graphql_core, context, values)
-        return run.serially() if self._is_mutation or len(program.roots) == 1 else run.concurrently()
+        roots = program.roots
+        return run.serially(roots) if self._is_mutation or len(roots) == 1 else run.concurrently()
 
     def prepare(self) -> None:
         """Build a program with every field that can be selected, to measure its size.

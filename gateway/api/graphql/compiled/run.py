@@ -22,7 +22,7 @@ because each error needs its path.
 
 from asyncio import Future, TaskGroup, gather
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import iscoroutine
 from types import CoroutineType
 from typing import Any
@@ -113,12 +113,11 @@ class Run:
     async def concurrently(self) -> Executed:
         """Execute the root fields of a query at the same time."""
         try:
-            calls = [(root, self._arguments(root)) for root in self._program.roots]
+            roots = [root for root in self._program.roots if self._arguments(root) is not None]
             try:
                 async with TaskGroup() as tasks:
-                    for root, arguments in calls:
-                        if arguments is not None:
-                            tasks.create_task(self._resolve_root(root, arguments))
+                    for root in roots:
+                        tasks.create_task(self.serially((root,), is_part=True))
             except ExceptionGroup as failed:  # the group cancelled the other tasks: the data of the response is null
                 raise failed.exceptions[0] from None
         except GraphQLError as error:
@@ -127,20 +126,34 @@ class Run:
             self._close()
         return Executed(self._answer, self.errors)
 
-    async def serially(self) -> Executed:
-        """Execute the root fields of a mutation one after the other, or the only one of a query: without a task.
+    async def serially(self, roots: Sequence[RootField], *, is_part: bool = False) -> Executed:
+        """Execute root fields one after the other, each with all that is below it: without a task.
 
-        A change is executed, and its result completed, before the next change begins.
+        They are those of a mutation, the only one of a query, or one of several (`is_part`), whose caller handles a
+        null that was propagated to the root. A change is executed, and its result completed, before the next one.
         """
         try:
-            for root in self._program.roots:
+            for root in roots:
                 arguments = self._arguments(root)
-                if arguments is not None:
-                    await self._resolve_root(root, arguments)
+                if arguments is None:
+                    continue
+                slot = root.slot
+                try:
+                    info = LiteInfo(self.context, root.path) if root.direct else self._info(slot, ())
+                    value = root.resolve(None, info, **arguments)
+                    if value.__class__ is CoroutineType or is_awaitable(value):
+                        value = await value
+                    self._answer[slot.key] = self._complete(slot, root.complete, value, ())
+                except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
+                    self.handle_error(error, slot)
+                while self._batches or self._pending:
+                    await self._level()
         except GraphQLError as error:
+            if is_part:
+                raise
             return self._failed(error)
         finally:
-            if self._pending:
+            if self._pending and not is_part:
                 self._close()
         return Executed(self._answer, [] if self._executor is None else self.errors)
 
@@ -242,24 +255,6 @@ class Run:
         except GraphQLError as error:
             self.handle_error(error, root.slot)
             return None
-
-    async def _resolve_root(self, root: RootField, arguments: dict[str, Any]) -> None:
-        """Execute a root field with all that is below it.
-
-        Raises:
-            GraphQLError: a null was propagated to the root.
-        """
-        slot = root.slot
-        try:
-            info = LiteInfo(self.context, root.path) if root.direct else self._info(slot, ())
-            value = root.resolve(None, info, **arguments)
-            if value.__class__ is CoroutineType or is_awaitable(value):
-                value = await value
-            self._answer[slot.key] = self._complete(slot, root.complete, value, ())
-        except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
-            self.handle_error(error, slot)
-        while self._batches or self._pending:
-            await self._level()
 
     async def _level(self) -> None:
         """Fetch everything that is missing at the same time, and complete it."""

@@ -183,12 +183,12 @@ class Executor:
         else:
             self.charging.cost(prepared, request)
         incoming.service.count_hit(ready.user, ready.context.stale.report, incoming.report.calls)
-        ready.context.loaders.close()
         result = self._result(ready.executed, ready.context, prepared, request)
         return result if allowance is None else replace(result, allowance=allowance)
 
     def accept(self, found: FoundOperation, request: GraphQLRequest, incoming: Incoming) -> GraphQLRequest:
-        """Do for a request what `try_prepare` has left out of `resolve` and `prepare`; return the resolved request."""
+        """Report the caller and the operation, which `try_prepare` does not; return the resolved request."""
+        incoming.report.caller = incoming.principal.name
         document = found.document
         if document is not None:
             self._named.found(document)

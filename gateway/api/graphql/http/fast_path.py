@@ -131,7 +131,7 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
         """Return the response with a user that is kept."""
         executor, incoming, ready = self.fast_path.executor, self.incoming, self.ready
         assert ready is not None  # noqa: S101 - `immediate` states it
-        request = self._accept()
+        request = executor.accept(self.found, self.request, incoming)
         try:
             result = executor.answer_ready(ready, self.found.prepared, request, incoming)
         except RefusedError as error:
@@ -140,20 +140,15 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
 
     async def respond(self) -> WebResponse:
         """Execute the operation, and return the response to it."""
-        incoming = self.incoming
-        request = self._accept()
+        executor, incoming = self.fast_path.executor, self.incoming
+        request = executor.accept(self.found, self.request, incoming)
         try:
-            result = await self.fast_path.executor.answer(self.found.prepared, request, incoming)
+            result = await executor.answer(self.found.prepared, request, incoming)
         except RefusedError as error:
             return self._refusal(error)
         except GatewayError as error:
             return self._refusal(refused_for(error))
         return completed(result_response(result, self.media_type, self.fast_path.profile), incoming.report)
-
-    def _accept(self) -> GraphQLRequest:
-        incoming = self.incoming
-        incoming.report.caller = incoming.principal.name
-        return self.fast_path.executor.accept(self.found, self.request, incoming)
 
     def _refusal(self, error: RefusedError) -> WebResponse:
         report = self.incoming.report
