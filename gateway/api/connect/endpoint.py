@@ -1,6 +1,6 @@
 """The methods of `UserService` by the Connect protocol: unary calls by POST and GET, and the stream of WatchUsers."""
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Hashable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -50,6 +50,22 @@ from gateway.users.service import UserService
 
 __all__ = ["ConnectEndpoint", "FastCall"]
 
+_FIELDS = frozenset(
+    {
+        "accept-encoding",
+        "cache-control",
+        "connect-protocol-version",
+        "connect-timeout-ms",
+        "content-encoding",
+        "content-type",
+        "host",
+        "origin",
+    }
+)
+"""The header fields of which the fast path has to know something."""
+
+_MAX_HEADS = 64
+
 
 class ConnectEndpoint:
     """Responds to the calls of all methods, with the servicer, the limits and the errors of gRPC."""
@@ -68,6 +84,7 @@ class ConnectEndpoint:
         self._watching = Watching(events, credentials, messages, pictures.window)
         self._admission = CallAdmission.of(credentials, capacity, options)
         servicer = UserServicer(service, messages)
+        self._heads: dict[Hashable, _Head | None] = {}
         self._methods: dict[str, tuple[Method, Respond | None]] = {
             method.name: (method, None if method.is_stream else servicer.method(method.name))
             for method in methods(options)
@@ -107,14 +124,21 @@ class ConnectEndpoint:
         return FastCall(self, method, execute, head, request, connection, CheckedCall(principal, message))
 
     def _check_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":
-        """Return what the head of a valid POST contains; clients send the same one again and again."""
+        """Return what the head of a valid POST contains.
+
+        Clients send the same one again and again, or heads that differ in fields that make no difference here.
+        """
         headers = request.headers
         if not isinstance(headers, ShapedHeaders):
             return self._read_head(method, cors, request)
         head = headers.checked
         if not isinstance(head, _Head) or head.endpoint is not self:
-            head = self._read_head(method, cors, request)
-            headers.checked = head
+            key = (method.name, cors, request.method, *headers.key(_FIELDS))
+            if key not in self._heads:
+                if len(self._heads) >= _MAX_HEADS:
+                    self._heads.clear()
+                self._heads[key] = self._read_head(method, cors, request)
+            head = headers.checked = self._heads[key]
         return head
 
     def _read_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":

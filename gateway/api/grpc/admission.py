@@ -54,18 +54,17 @@ class RpcOptions:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the .proto, the types of its messages, and the maximum size of its requests in bytes."""
+    """A method of the .proto, the types of its messages, and the maximum size of its requests in bytes.
+
+    `is_change`: its calls change users.
+    """
 
     name: str
     request: Any
     response: Any
     max_bytes: int
     is_stream: bool
-
-    @property
-    def is_change(self) -> bool:
-        """Whether its calls change users."""
-        return not self.name.startswith(("Get", "List", "Find", "Watch"))
+    is_change: bool
 
     def parse(self, data: bytes) -> Any:
         """Return the request message of its bytes.
@@ -95,6 +94,7 @@ def methods(options: RpcOptions) -> list[Method]:
             getattr(users_pb2, method.output_type.name),
             options.max_request_bytes(method.name),
             method.server_streaming,
+            not method.name.startswith(("Get", "List", "Find", "Watch")),
         )
         for method in _SERVICE.methods
     ]
