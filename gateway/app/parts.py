@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -141,11 +142,19 @@ async def open_parts(
     )
     reference = ReferenceData(sources, records, lifetimes, observe=observer.batch, background=background)
 
-    async def publish(change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
+    async def publish_traced(change: UserChange, user: User, change_id: str, *, repeated: bool) -> None:
+        with telemetry.publishing(user.source):
+            published = events.publish_and_wait(change, user, change_id, repeated=repeated)
+            if published is not None:
+                await published
+
+    def publish(
+        change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
+    ) -> Awaitable[None] | None:
         """Publish the event of a change that was made here."""
         pictures.on_change(user)
-        with telemetry.publishing(user.source):
-            await events.publish_and_wait(change, user, change_id, repeated=repeated)
+        publish = events.publish_and_wait if telemetry.tracing is None else publish_traced
+        return publish(change, user, change_id, repeated=repeated)
 
     users = UserService(
         sources,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self
 
+import msgspec
+
 from gateway.errors import GatewayError, NotFound, RateLimited, SourceUnavailable
 from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
@@ -44,8 +46,8 @@ class EventLogSettings:
     close_timeout: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class UserEvent:
+# One is created for each change: a dataclass would take several times as long.
+class UserEvent(msgspec.Struct, frozen=True):
     """A change that happened to a user, and the user after it.
 
     `id` is an opaque resume token. Within one log, the id of a later event is greater as text.
@@ -97,8 +99,10 @@ class EventLog(Protocol):
     def subscribers(self) -> int:
         """The number of subscriptions in this process."""
 
-    async def require_writable(self) -> None:
+    def require_writable(self) -> Awaitable[None] | None:
         """Check that events can be written, before a change that nobody else would report.
+
+        None: they can, and nothing has to be awaited for that.
 
         Raises:
             SourceUnavailable: they cannot.
@@ -112,10 +116,13 @@ class EventLog(Protocol):
         the last one of its user, with the same time, or a time was missing from one of the two.
         """
 
-    async def publish_and_wait(
+    def publish_and_wait(
         self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
-    ) -> None:
-        """Do the same, and wait until the event is in the log, but at most a second: then it is appended later."""
+    ) -> Awaitable[None] | None:
+        """Do the same, and wait until the event is in the log, but at most a second: then it is appended later.
+
+        None: it is in the log already.
+        """
 
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None

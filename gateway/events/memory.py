@@ -49,7 +49,7 @@ class MemoryEventLog:
     def subscribers(self) -> int:
         return self._recent.subscribers
 
-    async def require_writable(self) -> None:
+    def require_writable(self) -> None:
         if self._closed:
             raise Draining
 
@@ -58,9 +58,7 @@ class MemoryEventLog:
         if not self._closed:
             self._add(change, user, external=False)
 
-    async def publish_and_wait(
-        self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
-    ) -> None:
+    def publish_and_wait(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         self.publish(change, user, change_id, repeated=repeated)
 
     async def append(

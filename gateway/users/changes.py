@@ -75,8 +75,11 @@ class Change(Checked, frozen=True):
 
     def given(self) -> dict[str, Any]:
         """Return the fields that the caller gave, also those that are None."""
-        names = self.model_fields_set
-        return {name: value for name, value in self.__dict__.items() if name in names}  # in the order of the model
+        names, given = self.__pydantic_fields_set__, {}
+        for name, value in self.__dict__.items():  # in the order of the model; a comprehension would be a further call
+            if name in names:
+                given[name] = value  # noqa: PERF403 - as stated
+        return given
 
 
 def read_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -> AnyChange:

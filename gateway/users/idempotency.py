@@ -42,14 +42,13 @@ def source_key(caller_key: str, operation: str, target: Ref | None, principal: s
     return _as_uuid(digest[:16])
 
 
-_RANDOM_BITS = ~(0xF << 76 | 0x3 << 62)  # all but those of the version and the variant of a UUID (RFC 9562, 5.4)
-_FIXED_BITS = 4 << 76 | 2 << 62
+_VARIANT = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}  # of UUIDs: RFC 9562, 5.4
 
 
 def _as_uuid(content: bytes) -> str:
     """Return 16 bytes as a UUID of version 4; `uuid.UUID` takes several times as long."""
-    text = f"{int.from_bytes(content, 'big') & _RANDOM_BITS | _FIXED_BITS:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = content.hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 class ExecuteOnce(Protocol):

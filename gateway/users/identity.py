@@ -44,8 +44,9 @@ def check_changed(user: User, *refs: Ref) -> User:
     Raises:
         SourceInvalidResponse: it is another user, so the outcome is unknown.
     """
-    if any(_is(user, ref) for ref in refs):
-        return user
+    for ref in refs:
+        if user.source_id == ref.source_id or _is(user, ref):  # the first comparison is enough in nearly all cases
+            return user
     raise SourceInvalidResponse(
         f"The {titled(user.source)} source returned another user than the one to be changed.",
         origin=Origin(source=user.source),

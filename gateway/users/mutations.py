@@ -5,7 +5,6 @@ import copy
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -49,12 +48,17 @@ __all__ = ["Command", "Mutations", "Publish", "ReportAltered", "RequirePublishab
 class Publish(Protocol):
     """Publishes the event of a change, and waits a moment until it cannot be lost with this process."""
 
-    async def __call__(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
-        """Publish it. `repeated`: it may have been published before, by another execution or for another change."""
+    def __call__(
+        self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False
+    ) -> Awaitable[None] | None:
+        """Publish it; return None if nothing has to be awaited for that.
+
+        `repeated`: it may have been published before, by another execution or for another change.
+        """
 
 
-RequirePublishable = Callable[[], Awaitable[None]]
-"""Raises SourceUnavailable if an event could not be published now."""
+RequirePublishable = Callable[[], Awaitable[None] | None]
+"""Raises SourceUnavailable if an event could not be published now; None if nothing has to be awaited for that."""
 
 
 class ReportAltered(Protocol):
@@ -131,7 +135,7 @@ class Mutations:
         self._report_altered = report_altered
         self._reference = reference
         self._execute_once = execute_once
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Future[User], asyncio.Task[None]] = {}  # by what their callers await
 
     async def execute(self, command: Command, principal: Principal) -> User:
         """Execute a change on behalf of a principal, and return the user after it.
@@ -140,17 +144,17 @@ class Mutations:
         stored for the next request with the same key.
         """
         if self._require_publishable is not None and (command.key is None or self._execute_once is None):
-            await self._require_publishable()
+            checked = self._require_publishable()
+            if checked is not None:
+                await checked
         loop = asyncio.get_running_loop()
         # The caller awaits this future and not the task, which a cancellation of the caller would cancel.
         result: asyncio.Future[User] = loop.create_future()
         before = current_principal.set(principal)  # which the context of the task inherits
         try:
-            task = loop.create_task(self._execute_or_replay(command, result))
+            task = self._tasks[result] = loop.create_task(self._execute_for(command, result))
         finally:
             current_principal.reset(before)
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, result))
         try:
             return await result
         except asyncio.CancelledError:
@@ -168,25 +172,35 @@ class Mutations:
         """
         if self._tasks:
             try:
-                await asyncio.wait(self._tasks)
+                await asyncio.wait(self._tasks.values())
             except asyncio.CancelledError:
-                await cancel_and_wait(*self._tasks)
+                await cancel_and_wait(*self._tasks.values())
+                for waiting in self._tasks:  # of those that were cancelled before they began
+                    waiting.cancel()
                 raise
 
-    async def _execute_or_replay(self, command: Command, waiting: "asyncio.Future[User]") -> None:
-        """Execute a change or find its result, and give it to the caller, if still there.
-
-        Raises:
-            GatewayError: the change failed, as `_ended` tells the caller.
-        """
-        if command.key is None or self._execute_once is None:
-            result = await self._execute(command, Execution())
+    async def _execute_for(self, command: Command, waiting: "asyncio.Future[User]") -> None:
+        """Execute a change or find its result, and give it to the caller, if still there."""
+        try:
+            if command.key is None or self._execute_once is None:
+                result = await self._execute(command, Execution())
+            else:
+                result = await self._execute_with_key(command, command.key, self._execute_once)
+        except asyncio.CancelledError:
+            waiting.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - the caller gets every exception
+            if not waiting.done():
+                waiting.set_exception(error)
         else:
-            result = await self._execute_with_key(command, command.key, self._execute_once)
-        if isinstance(result, GatewayError):
-            raise result
-        if not waiting.done():
-            waiting.set_result(result)
+            if waiting.done():
+                pass
+            elif isinstance(result, GatewayError):
+                waiting.set_exception(result)
+            else:
+                waiting.set_result(result)
+        finally:
+            del self._tasks[waiting]
 
     async def _execute_with_key(self, command: Command, key: str, execute_once: ExecuteOnce) -> User | GatewayError:
         user: User | None = None
@@ -255,7 +269,9 @@ class Mutations:
             return
         try:
             change = UserChange.CREATED if command.target is None else UserChange.UPDATED
-            await self._publish(change, user, command.source_key() if command.key else "", repeated=repeated)
+            published = self._publish(change, user, command.source_key() if command.key else "", repeated=repeated)
+            if published is not None:
+                await published
         except Exception:  # noqa: BLE001 - the change was executed: an unpublished event must not make it a failure
             _LOG.exception("the event of a change in the %s source could not be published", titled(user.source))
 
@@ -300,14 +316,6 @@ class Mutations:
                 return settled
             execution.confirmed = updated is None
         return check_changed(updated or await _read_back(source, new_ref), target, new_ref)
-
-    def _ended(self, waiting: "asyncio.Future[User]", task: "asyncio.Task[None]") -> None:
-        """Let the caller of a change that has no result know, if still there."""
-        self._tasks.discard(task)
-        if task.cancelled():
-            waiting.cancel()
-        elif (error := task.exception()) is not None and not waiting.done():
-            waiting.set_exception(error)
 
 
 def _stopped(command: Command) -> SourceUnavailable:

@@ -140,7 +140,10 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
     """
     change = read_change(kind, fields)
     given = change.given()
-    if not any(map(_alters, given.values())):
+    for value in given.values():
+        if value.__class__ is str or _alters(value):
+            break
+    else:
         raise BadUserInput.at(("change",), "must contain at least one field to change", Rule.MIN_FIELDS, min=1)
     source_ids: dict[str, str] = {}
     violations: list[Violation] = []

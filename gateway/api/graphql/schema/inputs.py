@@ -139,7 +139,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Enum):  # before the next test: a class of an enum has a definition, too
         return value.value
     if hasattr(kind, "__strawberry_definition__"):
-        return {name: to_plain(item) for name in _field_names(kind) if (item := getattr(value, name)) is not UNSET}
+        plain = {}
+        for name in _field_names(kind):
+            item = getattr(value, name)
+            if item is not UNSET:
+                plain[name] = item if item.__class__ is str else to_plain(item)
+        return plain
     if isinstance(value, File):
         return value.icon()
     if isinstance(value, list):
