@@ -152,9 +152,11 @@ class Mutations:
         result: asyncio.Future[User] = loop.create_future()
         before = current_principal.set(principal)  # which the context of the task inherits
         try:
-            task = self._tasks[result] = loop.create_task(self._execute_for(command, result))
+            task = loop.create_task(self._execute_for(command, result))
         finally:
             current_principal.reset(before)
+        if not task.done():  # as it may be with an eager task factory of the embedding program
+            self._tasks[result] = task
         try:
             return await result
         except asyncio.CancelledError:
@@ -200,7 +202,7 @@ class Mutations:
             else:
                 waiting.set_result(result)
         finally:
-            del self._tasks[waiting]
+            self._tasks.pop(waiting, None)
 
     async def _execute_with_key(self, command: Command, key: str, execute_once: ExecuteOnce) -> User | GatewayError:
         user: User | None = None

@@ -108,10 +108,10 @@ def message_in_url(method: Method, codec: Codec, sent: Mapping[str, str]) -> byt
             data = b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
         except binascii.Error:
             raise BadUserInput("The parameter `message` is not base64url.") from None
-    coding = unquote(sent.get("compression", ""))
+    coding = unquote(sent.get("compression", "")).strip().lower()
     check_coding(coding)
     limit = codec.max_bytes(method)
-    if coding.lower() == GZIP:
+    if coding == GZIP:
         return decompress(data, limit)
     if len(data) > limit:
         raise too_large(limit)

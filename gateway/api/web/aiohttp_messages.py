@@ -94,7 +94,8 @@ class _AiohttpBody:
 
 def decompressed_content(incoming: web.BaseRequest) -> bytes | AsyncIterable[bytes]:
     """Return the body of a request with a `Content-Encoding` that aiohttp has not decompressed."""
-    coding = incoming.headers["Content-Encoding"].strip().lower()
+    # Of two fields, either may count for a proxy in front: joined they are no coding that is supported.
+    coding = ", ".join(incoming.headers.getall("Content-Encoding")).strip().lower()
     if coding in {"", "identity"}:
         return read_content(incoming)
     return InflatedBody(aiter(_AiohttpBody(incoming)), coding)

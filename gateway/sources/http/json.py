@@ -34,6 +34,7 @@ M_co = TypeVar("M_co", covariant=True)
 _MAX_KNOWN = 4_096  # objects or times
 _MAX_KNOWN_BYTES = 1_024  # of an object
 _MAX_KNOWN_TIME = 64  # characters: RFC 3339 allows any number of fractional digits
+_MAX_TIME = 64  # characters; converted times are cached
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
@@ -195,6 +196,8 @@ def decode_change_response(decoder: JsonDecoder[T], request: Request, response: 
 
 def _timestamp(_type: type, text: str) -> Timestamp:
     """Convert the one type that JSON does not have."""
+    if len(text) > _MAX_TIME:
+        raise ValueError("not a time")
     try:
         moment = datetime.fromisoformat(text.upper())  # T and Z may be in lower case (RFC 3339, section 5.6)
     except (AttributeError, ValueError):

@@ -161,6 +161,19 @@ async def test_a_body_that_is_not_compressed_as_stated(gateway_url: str) -> None
                 assert (answer.status, len((await answer.json())["errors"])) == (400, 1), encoding
 
 
+async def test_two_codings(gateway_url: str) -> None:
+    """A request with two fields of a coding is refused: a proxy in front may have read the other one."""
+    at = urlsplit(gateway_url)
+    body = gzip.compress(b'{"query": "{ __typename }"}')
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+    writer.write(head + b"Content-Encoding: gzip\r\nContent-Encoding: identity\r\n\r\n" + body)
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_slow_body(fresh: Any) -> None:
     """A body that does not arrive in time is a 408."""
     world = await fresh(request_timeout=0.5)
