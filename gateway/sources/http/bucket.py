@@ -22,6 +22,7 @@ import msgspec
 __all__ = ["Bucket", "Quota", "Rate", "Token", "parse_quota"]
 
 _MAX_DIGITS = 9
+_MAX_CACHED_TEXT = 96  # characters of three counts: a source may send anything, and what is cached stays
 # Drafts of the RateLimit headers before 2023 appended the policy: `20, 20;w=1`.
 _COUNT = re.compile(rf"\s*([0-9]{{1,{_MAX_DIGITS}}})\s*(?:[,;].*)?")
 _PERIOD = re.compile(r"\s*([0-9]{1,6})\s*([smhd])\s*")
@@ -48,7 +49,9 @@ def parse_quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Q
     """Return the quota that the headers of a response report: `RateLimit-*` or `X-Rate-Limit-*`."""
     remaining = headers.get("RateLimit-Remaining")
     if remaining is not None:
-        return _parse_counts(headers.get("RateLimit-Limit"), remaining, headers.get("RateLimit-Reset"))
+        limit, reset = headers.get("RateLimit-Limit"), headers.get("RateLimit-Reset")
+        is_short = len(remaining) + len(limit or "") + len(reset or "") <= _MAX_CACHED_TEXT
+        return (_parse_counts if is_short else _parse_counts.__wrapped__)(limit, remaining, reset)
     if "X-Rate-Limit-Remaining" in headers:
         seconds = _seconds_until(headers.get("X-Rate-Limit-Reset"), now or datetime.now(UTC))
         period = _parse_period(headers.get("X-Rate-Limit-Limit"))

@@ -70,15 +70,15 @@ class WholeResponseReader:
 
     def _response(self, data: bytes, max_body: int) -> Response | None:
         received, pieces = self._received, self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(data) - len(body) > MAX_NON_BODY_BYTES:
+            return None
         form = _form(tuple(received))
         status = self._parser.get_status_code()
         if form is None or status < _FINAL or status in WITHOUT_BODY or not data.startswith(_START):
             return None
         names, special = form
         if special is not None and not _is_plain(data, received, special):
-            return None
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if len(data) - len(body) > MAX_NON_BODY_BYTES:
             return None
         if special is not None and special.content_encoding is not None:
             inflated = _inflated(pieces, received[special.content_encoding], max_body)
@@ -127,7 +127,7 @@ def _inflated(pieces: list[bytes], coding: bytes, max_body: int) -> bytes | None
     return b"".join(inflated) if inflater.is_complete else None
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # a source has few; their names may be long
 def _form(names: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], _Special | None] | None:
     """Return the names of a head in lower case, and those that change how the response is read, if it has any.
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from gateway.sources.http.bucket import Quota, parse_quota
+from gateway.sources.http.bucket import Quota, _parse_counts, parse_quota
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -46,3 +46,10 @@ def test_anything(limit: str, remaining: str, reset: str, prefix: str) -> None:
     """No value of a header raises an exception."""
     reported = parse_quota({f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset})
     assert reported.reset is None or reported.reset >= 0
+
+
+def test_long_counts() -> None:
+    """Counts that a source makes longer than any number are read as others are, and not kept in memory."""
+    kept = _parse_counts.cache_info().currsize
+    assert parse_quota({"RateLimit-Remaining": "7, " + "x" * 60_000}) == Quota(remaining=7)
+    assert _parse_counts.cache_info().currsize == kept
