@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway.api.python.operations import MethodCall, PythonSurface, read_plan_for
 from gateway.errors import BadUserInput, GatewayError, Rule
