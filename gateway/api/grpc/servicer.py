@@ -12,6 +12,7 @@ from gateway.api.grpc.paging import page_of
 from gateway.api.grpc.read_mask import read_plan_of_department, read_plan_of_role, read_plan_of_user
 from gateway.errors import NotFound
 from gateway.users.filling import Filler
+from gateway.users.ids import Kind
 from gateway.users.loaders import Loaders
 from gateway.users.model import User
 from gateway.users.read_plan import ReadPlan
@@ -43,7 +44,7 @@ class UserServicer:
         read_plan = read_plan_of_user(request.view, request.read_mask.paths)
         source = SOURCES.value(request.source, ("source",))
         loaders = call.track(service.loaders(read_plan.plan_of_one))
-        found = service.read(service.user_ref(request.id, source), loaders=loaders)
+        found = service.read(service.ref(Kind.USER, request.id, source), loaders=loaders)
         user = found if found is None or isinstance(found, User) else await found
         if user is None or read_plan.lookups.fields:
             return await self._resource(users_pb2.User, user, read_plan, loaders, call)
