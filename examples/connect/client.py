@@ -29,7 +29,7 @@ def main() -> None:
     ada = {"id": "acus_adalovelace1", "source": "USER_SOURCE_ACCOUNT"}
     user = call(gateway, "GetUser", **ada, readMask="name,role.name")
     print(user["name"], user["role"]["name"])
-    cleared = {"user": {}, "updateMask": "departmentId"}  # in the mask without a value: cleared
+    cleared: dict[str, Any] = {"user": {}, "updateMask": "departmentId"}  # in the mask without a value: cleared
     print(call(gateway, "UpdateAccountUser", id=ada["id"], **cleared, readMask="name,department"))
     refused = call(gateway, "UpdateAccountUser", id=ada["id"], user={"email": "no"})
     print(refused["code"], refused["details"][0]["debug"]["reason"])

@@ -27,11 +27,11 @@ KEY = {"Idempotency-Key": "left"}
 
 
 def running_tasks() -> list[str]:
-    """Return the names of the gateway's tasks in this process."""
+    """Return the names of the gateway's tasks in this process, but for those of open connections to clients."""
     coroutines = [task.get_coro() for task in asyncio.all_tasks() if not task.done()]
     codes = [code for coroutine in coroutines if (code := getattr(coroutine, "cr_code", None))]
     codes = [code for code in codes if "/gateway/" in code.co_filename and "/sandbox/" not in code.co_filename]
-    return [code.co_qualname for code in codes]
+    return [code.co_qualname for code in codes if code.co_qualname != "_Connection.start"]
 
 
 async def send_and_disconnect(

@@ -73,9 +73,9 @@ _BUGS = {
     "mutations run at the same time": Bug("operation", "self._is_mutation or len(", "len("),
     "a change is executed twice": Bug(
         "run",
-        "                value = root.resolve(None,",
-        "                await root.resolve(None, self._info(slot, ()), **arguments)\n"
-        "                value = root.resolve(None,",
+        "                    value = root.resolve(None,",
+        "                    await root.resolve(None, self._info(slot, ()), **arguments)\n"
+        "                    value = root.resolve(None,",
     ),
     "the default of a variable is ignored": Bug(
         "arguments", "required or definition.default_value is not None", "required"
@@ -85,7 +85,7 @@ _BUGS = {
         "if value is None:\n                return self._coerce_by_core(variables)",
         "if value is None:\n                continue",
     ),
-    "a wrong variable is accepted": Bug("arguments", "if not is_plain(value):", "if False:"),
+    "a wrong variable is accepted": Bug("arguments", "not is_plain(value):", "False:"),
     "a value is not awaited": Bug("run", "if not is_awaitable(completed):", "if True:"),
 }
 
