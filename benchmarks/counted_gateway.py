@@ -30,10 +30,13 @@ _WARM_UP = 60  # requests, after which no cache and no specialised bytecode of t
 _SETTLING = 20  # requests under callgrind that are not counted
 _FIRST_CALLS = 40  # of the source for what is kept: roles, departments, the user of the kept reads
 # The garbage collector runs once in some hundred requests: whether that is within a measurement, an allocation decides.
-_WITHOUT_COLLECTION = """
+# Reports are passed on after each request: real time would decide how many requests are reported together.
+_REPEATABLY = """
 import gc
 gc.disable()
 gc.enable = gc.disable
+from gateway.telemetry import telemetry
+telemetry._BETWEEN_FLUSHES = 0.0
 from gateway.__main__ import main
 main()
 """
@@ -157,7 +160,7 @@ def run_counted_gateway(
     program = launch.command[0]
     # Bytecode as it is: under valgrind, the compilation of all modules takes longer than the measurement.
     environment = {**launch.environment, "PYTHONPYCACHEPREFIX": ""}
-    arguments = ["-c", _WITHOUT_COLLECTION, "serve"]
+    arguments = ["-c", _REPEATABLY, "serve"]
     if entries is not None:
         arguments = ["-m", "benchmarks.function_entries", str(entries), "serve"]
     if checkout is not None:
