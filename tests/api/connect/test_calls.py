@@ -18,7 +18,7 @@ from gateway.principal import Principal
 from usergateway.v1 import users_pb2
 
 ADA = {"id": "acus_adalovelace1", "source": "USER_SOURCE_ACCOUNT"}
-REQUEST = users_pb2.GetUserRequest(**ADA)  # type: ignore[arg-type]
+REQUEST = users_pb2.GetUserRequest(**ADA)  # type: ignore[arg-type]  # of a dictionary
 JSON = {"Content-Type": "application/json"}
 
 
@@ -175,7 +175,7 @@ async def test_sizes(world: Any) -> None:
         *((False, longest, 404), (False, longest + 1, 400)),
         *((True, longest, 404), (True, 2 * longest, 404), (True, 2 * longest + 1, 400)),
     ):
-        request = users_pb2.GetUserRequest(id="acus_nobody", source=1)  # type: ignore[arg-type]
+        request = users_pb2.GetUserRequest(id="acus_nobody", source=1)  # type: ignore[arg-type]  # the stubs want an enum
         body = json_format.MessageToJson(request).encode() if as_json else request.SerializeToString()
         while len(body) < size:  # by what is not a part of the message: blanks, and unknown fields of 2 and 3 bytes
             body += b" " if as_json else b"\x80\x01\x01" if size - len(body) == 3 else b"\x78\x01"

@@ -9,7 +9,7 @@ import pytest
 from gateway.principal import Principal
 from usergateway.v1 import users_pb2
 
-ADA = users_pb2.GetUserRequest(id="acus_adalovelace1", source=1)  # type: ignore[arg-type]
+ADA = users_pb2.GetUserRequest(id="acus_adalovelace1", source=1)  # type: ignore[arg-type]  # the stubs want an enum
 PROTO, JSON = {"Content-Type": "application/proto"}, {"Content-Type": "application/json"}
 VARYING = re.compile(rb'"(updatedAt|lastActiveAt|imageUrl|nextPageToken)":"[^"]*"')
 REQUESTS: list[tuple[str, dict[str, str], bytes, bool]] = [  # the last: whether the fast path handles it

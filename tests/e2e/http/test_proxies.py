@@ -74,7 +74,9 @@ async def test_large_bodies(proxy_url: str) -> None:
         headers = {"Content-Type": "application/json"}
         async with session.post(f"{proxy_url}/graphql", data=BytesIO(padded), headers=headers) as response:
             assert response.status in {413, 502}
-        assert await _ask(session, proxy_url) == ADA
+    # By a new connection to the proxy: nginx may close one whose request it has not read to its end.
+    async with ClientSession(timeout=ClientTimeout(10)) as session:
+        assert [await _ask(session, proxy_url) for _ in range(4)] == [ADA] * 4  # more than it has to the gateway
 
 
 async def test_a_websocket(proxy_url: str) -> None:
