@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 TESTABLE := $(VENV)/testable
 FAULTS := faults security
-PAGES := browser documents incident observability telemetry
+PROGRAMS := benchmarks browser docker documents incident lean observability packaging parity telemetry
 
 .PHONY: install run test lint lock schema proto api bench audit
 
@@ -22,10 +22,10 @@ test: $(TESTABLE) lint
 	@# Four runs beside each other, since each waits most of the time; the output of three is shown at the end.
 	@outputs=$$(mktemp -d); \
 	$(BIN)/pytest $(addprefix tests/,$(FAULTS)) >"$$outputs/faults" 2>&1 & faults=$$!; \
-	$(BIN)/pytest $(addprefix tests/,$(PAGES)) >"$$outputs/pages" 2>&1 & pages=$$!; \
+	$(BIN)/pytest $(addprefix tests/,$(PROGRAMS)) >"$$outputs/programs" 2>&1 & programs=$$!; \
 	$(BIN)/pytest tests/e2e >"$$outputs/e2e" 2>&1 & e2e=$$!; \
-	$(BIN)/pytest $(addprefix --ignore=tests/,$(FAULTS) $(PAGES) e2e); failed=$$?; \
-	wait $$faults || failed=1; wait $$pages || failed=1; wait $$e2e || failed=1; \
+	$(BIN)/pytest $(addprefix --ignore=tests/,$(FAULTS) $(PROGRAMS) e2e); failed=$$?; \
+	wait $$faults || failed=1; wait $$programs || failed=1; wait $$e2e || failed=1; \
 	cat "$$outputs"/*; rm -r "$$outputs"; exit $$failed
 
 lint: $(TESTABLE)
