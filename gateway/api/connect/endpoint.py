@@ -288,7 +288,7 @@ class FastCall(msgspec.Struct, frozen=True, eq=False):
     immediate: bool = False
 
     def respond_now(self) -> WebResponse:
-        raise NotImplementedError
+        raise NotImplementedError  # `immediate` is False: a call always needs a coroutine
 
     def respond(self) -> Coroutine[Any, Any, WebResponse]:
         """Return the coroutine that executes the call, and returns the response to it."""

@@ -122,8 +122,8 @@ class _FastProfile(_Profile, frozen=True):
     """The same JSON with the times as text."""
 
     email_verified_at: str | None = None  # type: ignore[assignment]  # `_TIMES` converts it, here and below
-    created_at: str | None = None  # type: ignore[assignment]
-    updated_at: str | None = None  # type: ignore[assignment]
+    created_at: str | None = None  # type: ignore[assignment]  # as above
+    updated_at: str | None = None  # type: ignore[assignment]  # as above
 
 
 class _FastUser(AccountWireUser, frozen=True):
@@ -132,9 +132,9 @@ class _FastUser(AccountWireUser, frozen=True):
     user: _FastProfile | None = None
     role: Raw = Raw(b"null")  # type: ignore[assignment]  # `_ROLES` finds its record
     department: Raw = Raw(b"null")  # type: ignore[assignment]  # `_DEPARTMENTS` finds its record
-    last_used_at: str | None = None  # type: ignore[assignment]
-    created_at: str | None = None  # type: ignore[assignment]
-    updated_at: str | None = None  # type: ignore[assignment]
+    last_used_at: str | None = None  # type: ignore[assignment]  # `_TIMES` converts it
+    created_at: str | None = None  # type: ignore[assignment]  # `_TIMES` converts it
+    updated_at: str | None = None  # type: ignore[assignment]  # `_TIMES` converts it
 
 
 def _window(listing: AccountListing[Any]) -> Window:
