@@ -100,7 +100,9 @@ async def served() -> AsyncIterator[Callable[..., Any]]:
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
-            configured = Settings(http_port=0, grpc_port=0, **{"log_format": "json"} | sources | settings)
+            # On a busy machine a request for the metrics takes over a second; one that is slow has a line.
+            defaults = {"log_format": "json", "access_log_slow": 60}
+            configured = Settings(http_port=0, grpc_port=0, **defaults | sources | settings)
             server = await stack.enter_async_context(AsyncExitStack())
             addresses = await server.enter_async_context(serving(configured, log))
             session = await stack.enter_async_context(ClientSession())
