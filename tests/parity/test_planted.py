@@ -12,7 +12,7 @@ from parity.credentials import Callers
 from parity.recording import Case, post, recorded, recorder
 
 from gateway.api.graphql.execution.charging import Charging
-from gateway.api.graphql.execution.executor import Executor
+from gateway.api.graphql.execution.preparation import Preparation
 from gateway.api.graphql.http import fast_path
 from gateway.api.graphql.http.accept import MediaType
 from gateway.api.graphql.http.fast_path import FastHandling
@@ -219,7 +219,9 @@ PLANTED: dict[str, Plant] = {
     "parts are not sent as parts": _replaced(fast_path, "_has_one_part", lambda *_: True),
     "the media type is always the same": _around(FastHandling, "respond", _json_always),
     "the caller is not charged": _replaced(Charging, "operation", _free),
-    "the operation is not reported": _replaced(Executor, "accept", lambda _self, _found, request, _incoming: request),
+    "the operation is not reported": _replaced(
+        Preparation, "accept", lambda _self, _found, request, _incoming: request
+    ),
 }
 
 

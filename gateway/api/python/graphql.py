@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
-from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.execution.result import Result, error_result
 from gateway.api.graphql.live.live import Live
 from gateway.api.pictures import PictureLinks
 from gateway.api.python.freshness import FreshnessOptions
@@ -48,9 +48,9 @@ class GraphQLOperations:
                 incoming.principal.require_valid(self._surface.now())
                 return await self._executor.execute(request, replace(incoming, freshness=freshness.wanted()))
             except RefusedError as refused:
-                return self._executor.error_result(refused.error, incoming)
+                return error_result(refused.error, incoming)
             except (Unauthenticated, BadUserInput) as error:
-                return self._executor.error_result(error, incoming)
+                return error_result(error, incoming)
 
     async def subscribe(
         self,
@@ -70,9 +70,9 @@ class GraphQLOperations:
                         response.add_to(incoming.report)
                         yield response.result()
             except RefusedError as refused:
-                yield self._executor.error_result(refused.error, incoming)
+                yield error_result(refused.error, incoming)
             except GatewayError as error:
-                yield self._executor.error_result(error, incoming)
+                yield error_result(error, incoming)
 
     def _incoming(self, principal: Principal | None, idempotency_key: str | None, timeout: float | None) -> Incoming:
         surface = self._surface

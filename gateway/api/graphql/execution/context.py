@@ -1,19 +1,24 @@
 """The context of one GraphQL operation, as the resolvers get it."""
 
 from asyncio import Future
+from typing import TYPE_CHECKING
 
 import msgspec
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 
-from gateway.api.graphql.execution.error_behavior import ErrorBehavior
+from gateway.api.graphql.execution.error_behavior import ERROR_BEHAVIORS, ErrorBehavior
 from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.stale_positions import StalePositions
-from gateway.freshness import FreshnessReport
+from gateway.freshness import Freshness, FreshnessReport
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
 
-__all__ = ["Context"]
+if TYPE_CHECKING:  # an operation executes in a context, so its module imports this one
+    from gateway.api.graphql.execution.prepared import Prepared
+
+__all__ = ["Context", "context_of", "freshness_of"]
 
 
 # One is created for each operation: a dataclass would take several times as long.
@@ -63,3 +68,27 @@ class Context(msgspec.Struct, eq=False):
         if argument or not header:
             return argument
         return header if self.mutations < 2 else f"{header}/{response_name}"  # noqa: PLR2004 - several
+
+
+def context_of(
+    prepared: "Prepared", request: GraphQLRequest, incoming: Incoming, freshness: FreshnessReport
+) -> Context:
+    """Return the context of one execution of a prepared operation."""
+    plan = prepared.plan(request.variables)
+    return Context.of(incoming, plan, prepared.mutations, ERROR_BEHAVIORS[request.on_error], freshness)
+
+
+def freshness_of(prepared: "Prepared", request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:
+    """Return the report for one execution, with what the caller accepts.
+
+    `cacheControl` in the `extensions` of the request replaces the header: a WebSocket has none for each operation.
+    """
+    wanted = incoming.freshness
+    if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
+        wanted = Freshness.parse(directives)
+    operation_type = prepared.operation_type
+    if operation_type is OperationType.QUERY:
+        return FreshnessReport(wanted)
+    if operation_type is OperationType.SUBSCRIPTION:
+        return FreshnessReport.of_event()
+    return FreshnessReport.of_change(wanted)

@@ -12,7 +12,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.incremental.incremental_executor import IncrementalExecutor
 from graphql.pyutils import Path
 
-__all__ = ["CORE_EXECUTORS", "INCREMENTAL_EXECUTORS", "ErrorBehavior"]
+__all__ = ["CORE_EXECUTORS", "ERROR_BEHAVIORS", "INCREMENTAL_EXECUTORS", "ErrorBehavior"]
 
 
 class ErrorBehavior(StrEnum):
@@ -27,6 +27,9 @@ class ErrorBehavior(StrEnum):
     PROPAGATE = "PROPAGATE"
     HALT = "HALT"
 
+
+ERROR_BEHAVIORS = {behavior.value: behavior for behavior in ErrorBehavior}
+"""The error behaviors by the names that clients send."""
 
 _NULLABLE = GraphQLString
 _NON_NULL = GraphQLNonNull(GraphQLString)

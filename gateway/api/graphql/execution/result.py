@@ -3,11 +3,17 @@
 from typing import Any
 
 import msgspec
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 
+from gateway.api.graphql.execution.context import Context
+from gateway.api.graphql.execution.core import CoreExecution
+from gateway.api.graphql.execution.errors import as_graphql_error, public_errors
+from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.prepared import Executed, Prepared
+from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.kit.rate_limit import Allowance
 
-__all__ = ["Result"]
+__all__ = ["Result", "error_result", "replay_extensions", "result_of"]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -36,3 +42,36 @@ class Result(msgspec.Struct, frozen=True):
         if self.extensions:
             payload["extensions"] = self.extensions
         return payload
+
+
+def result_of(
+    executed: Executed | ExecutionResult,
+    context: Context,
+    prepared: Prepared,
+    request: GraphQLRequest,
+    core: CoreExecution,
+) -> Result:
+    """Return the result of an execution, with such errors as a client may see."""
+    errors = executed.errors
+    extensions = replay_extensions(context) if context.replayed else None
+    freshness = context.stale.report
+    if freshness.stale and executed.data is not None:
+        extensions = context.stale.added_to(extensions, executed.data)
+    status = freshness.cache_status
+    if not errors:
+        return Result(executed.data, None, extensions, cache_status=status)
+    refused = executed.data is None and all(error.path is None for error in errors)
+    if refused:
+        errors = core.without_values(errors, prepared, request)
+    shown = public_errors(errors, context.incoming.report)
+    return Result(executed.data, shown, extensions, executed=not refused, cache_status=status)
+
+
+def error_result(error: Exception, incoming: Incoming) -> Result:
+    """Return the result of an operation that was refused, or of a subscription that ends with this error."""
+    return Result(errors=public_errors([as_graphql_error(error)], incoming.report), executed=False)
+
+
+def replay_extensions(context: Context) -> dict[str, Any] | None:
+    """Return the extensions that list the changes whose result was stored under their idempotency key."""
+    return {"idempotency": {"replayed": context.replayed}} if context.replayed else None

@@ -5,14 +5,14 @@ from functools import partial
 
 from graphql import OperationType
 
-from gateway.api.graphql.execution.executor import (
+from gateway.api.graphql.execution.executor import Executor
+from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
+from gateway.api.graphql.execution.preparation import (
     ANY_OPERATION,
     QUERY_ONLY,
     QUERY_OR_MUTATION,
     QUERY_OR_SUBSCRIPTION,
-    Executor,
 )
-from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refusal, refused_for
 from gateway.api.graphql.execution.result import Result
 from gateway.api.graphql.graphiql.page import GraphiQL
@@ -53,6 +53,7 @@ class GraphQLEndpoint:
         graphiql: GraphiQL | None = None,
     ) -> None:
         self._executor = executor
+        self._preparation = executor.preparation
         self._incoming_factory = incoming_factory
         self._live = live
         self._options = options
@@ -96,8 +97,8 @@ class GraphQLEndpoint:
         if accepts.event_stream:
             return self._live.streams.respond(graphql_request, incoming, EVENTS)
         if stream is not None:
-            graphql_request = await self._executor.resolve(graphql_request, incoming)
-            prepared = self._executor.prepare(graphql_request, incoming, allowed=ANY_OPERATION)
+            graphql_request = await self._preparation.resolve(graphql_request, incoming)
+            prepared = self._preparation.prepare(graphql_request, incoming, allowed=ANY_OPERATION)
             if isinstance(prepared, Result):
                 return result_response(prepared, single, profile)
             if prepared.operation_type is OperationType.SUBSCRIPTION:
@@ -109,7 +110,7 @@ class GraphQLEndpoint:
         answer = await self._executor.execute_incrementally(graphql_request, incoming, allowed=allowed)
         if isinstance(answer, Result):
             return result_response(answer, single, profile)
-        parts = until_revoked(answer, incoming, partial(self._executor.error_result, incoming=incoming))
+        parts = until_revoked(answer, incoming)
         return incremental_response(parts, accepts.incremental)
 
     async def _read(
@@ -120,8 +121,8 @@ class GraphQLEndpoint:
         forgery = csrf_refusal(request, self._options.cors) if self._options.preflight else None
         if request.method == "GET":
             graphql_request = await read_request(request, self._options.limits, wait_to_parse)
-            graphql_request = await self._executor.resolve(graphql_request, incoming, may_store=forgery is None)
-            self._executor.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
+            graphql_request = await self._preparation.resolve(graphql_request, incoming, may_store=forgery is None)
+            self._preparation.check(graphql_request, allowed_by_get)  # first: no header permits a mutation by GET
             if forgery is not None:
                 raise forgery
             return graphql_request
@@ -130,8 +131,8 @@ class GraphQLEndpoint:
         try:
             return await read_request(request, self._options.limits, wait_to_parse)
         except FileRefused as refused:
-            named = await self._executor.resolve(refused.request, incoming)
-            raise refused.at(self._executor.argument_path(named, refused.path)) from None
+            named = await self._preparation.resolve(refused.request, incoming)
+            raise refused.at(self._preparation.argument_path(named, refused.path)) from None
 
 
 def _opens_page(request: WebRequest) -> bool:

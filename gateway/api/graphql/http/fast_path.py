@@ -8,9 +8,11 @@ import msgspec
 from graphql import OperationType
 from msgspec.structs import replace
 
-from gateway.api.graphql.execution.executor import Executor, FoundOperation, ReadyResult
+from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import Incoming, IncomingFactory, RequestOptions
+from gateway.api.graphql.execution.preparation import FoundOperation
 from gateway.api.graphql.execution.prepared import Prepared
+from gateway.api.graphql.execution.ready import ReadyResult
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError, refused_for
 from gateway.api.graphql.http.accept import Accepted, MediaType, accepted
 from gateway.api.graphql.http.csrf import csrf_refusal
@@ -49,6 +51,8 @@ class FastPath:
         self, executor: Executor, incoming_factory: IncomingFactory, live: Live, options: EndpointOptions
     ) -> None:
         self.executor = executor
+        self._preparation = executor.preparation
+        self._ready_answers = executor.ready_answers
         self.profile = options.status_profile
         self._incoming_factory = incoming_factory
         self._reservations = live.reservations
@@ -64,14 +68,14 @@ class FastPath:
             # First: nothing is parsed for a client that is not known.
             incoming = self._incoming_factory.try_create(request.connection(), request.report, head.options)
             graphql_request = None if incoming is None else try_read_json(request.body, self._options.limits)
-            found = None if graphql_request is None else self.executor.try_prepare(graphql_request)
+            found = None if graphql_request is None else self._preparation.try_prepare(graphql_request)
             if incoming is None or graphql_request is None or found is None:
                 return None
             if found.prepared.may_have_parts and not _has_one_part(found.prepared, head.accepts):
                 return None
         except (RefusedError, GatewayError):  # the endpoint finds the same, and responds to it
             return None
-        ready = self.executor.try_ready(found.prepared, graphql_request, incoming)
+        ready = self._ready_answers.try_find(found.prepared, graphql_request, incoming)
         return FastHandling(self, graphql_request, incoming, found, head.accepts.single, ready is not None, ready)
 
     def _check_head(self, request: WebRequest) -> "_Head":
@@ -131,9 +135,9 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
         """Return the response with a user that is kept."""
         executor, incoming, ready = self.fast_path.executor, self.incoming, self.ready
         assert ready is not None  # noqa: S101 - `immediate` states it
-        request = executor.accept(self.found, self.request, incoming)
+        request = executor.preparation.accept(self.found, self.request, incoming)
         try:
-            result = executor.answer_ready(ready, self.found.prepared, request, incoming)
+            result = executor.ready_answers.answer(ready, self.found.prepared, request, incoming)
         except RefusedError as error:
             return self._refusal(error)
         return completed(result_response(result, self.media_type, self.fast_path.profile), incoming.report)
@@ -141,7 +145,7 @@ class FastHandling(msgspec.Struct, frozen=True, eq=False):
     async def respond(self) -> WebResponse:
         """Execute the operation, and return the response to it."""
         executor, incoming = self.fast_path.executor, self.incoming
-        request = executor.accept(self.found, self.request, incoming)
+        request = executor.preparation.accept(self.found, self.request, incoming)
         try:
             result = await executor.answer(self.found.prepared, request, incoming)
         except RefusedError as error:

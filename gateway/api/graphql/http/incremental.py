@@ -1,12 +1,12 @@
 """Ends an incremental response whose caller's credential is revoked."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 from gateway.api.graphql.execution.incoming import Incoming
-from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.execution.result import error_result
 from gateway.errors import GatewayError
 
 __all__ = ["until_revoked"]
@@ -15,9 +15,7 @@ Part = dict[str, Any]
 T = TypeVar("T")
 
 
-async def until_revoked(
-    parts: AsyncIterator[Part], incoming: Incoming, error_result: Callable[[GatewayError], Result]
-) -> AsyncGenerator[Part]:
+async def until_revoked(parts: AsyncIterator[Part], incoming: Incoming) -> AsyncGenerator[Part]:
     """Yield the parts, which are an async generator; after a revocation, yield an error instead of the next part."""
     loop = asyncio.get_running_loop()
     revoked: asyncio.Future[GatewayError] = loop.create_future()
@@ -41,7 +39,7 @@ async def until_revoked(
                 either: tuple[asyncio.Future[Any], ...] = (step, revoked)
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if revoked.done():
-                    yield error_result(revoked.result()).payload() | {"hasNext": False}
+                    yield error_result(revoked.result(), incoming).payload() | {"hasNext": False}
                     return
                 part = step.result()
                 if part is None:

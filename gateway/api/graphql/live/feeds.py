@@ -26,11 +26,12 @@ from graphql import OperationType
 from msgspec.structs import replace
 
 from gateway.api.gate import Gate, Overloaded
-from gateway.api.graphql.execution.executor import ANY_OPERATION, Executor
+from gateway.api.graphql.execution.executor import Executor
 from gateway.api.graphql.execution.incoming import Incoming
+from gateway.api.graphql.execution.preparation import ANY_OPERATION
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest, RefusedError
-from gateway.api.graphql.execution.result import Result
+from gateway.api.graphql.execution.result import Result, error_result
 from gateway.api.graphql.live.feed import Feed, ResumedFeeds
 from gateway.api.graphql.live.options import LiveEvent, LiveOptions, LiveTraffic, Observe
 from gateway.api.graphql.live.responses import LiveResponse, ResponseCache
@@ -87,8 +88,8 @@ class Feeds:
             Overloaded: the maximum of running operations is reached.
             RateLimited: a maximum of this caller is reached.
         """
-        request = await self._executor.resolve(request, incoming)
-        prepared = self._executor.prepare(request, incoming, allowed=ANY_OPERATION)
+        request = await self._executor.preparation.resolve(request, incoming)
+        prepared = self._executor.preparation.prepare(request, incoming, allowed=ANY_OPERATION)
         if isinstance(prepared, Result):
             yield _closed(LiveResponse.of(prepared))
             return
@@ -147,7 +148,7 @@ class Feeds:
     def last_response(self, error: Exception, incoming: Incoming) -> LiveResponse:
         """Return the response with which an operation ends because of an error."""
         reason = error.error if isinstance(error, RefusedError) else error
-        return LiveResponse.of(self._executor.error_result(reason, incoming))
+        return LiveResponse.of(error_result(reason, incoming))
 
     async def aclose(self) -> None:
         """Cancel all operations; later subscriptions have no event."""
