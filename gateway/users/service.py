@@ -40,6 +40,9 @@ from gateway.users.validation import check_after, check_first, check_icon_in, ch
 
 __all__ = ["UserService"]
 
+_READ = Action.READ  # constants: Python 3.11 looks up the members of an enum class by 900 instructions
+_ROLE, _USER = Kind.ROLE, Kind.USER
+_RESELLER = UserSource.RESELLER
 _FEW_USERS = 100  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON
 
 
@@ -142,9 +145,9 @@ class UserService:
         Call `count_hit` when it is given.
         """
         principal = self._principal
-        if Action.READ not in principal.scopes and not principal.may(Action.READ, ref.source):
+        if _READ not in principal.scopes and not principal.may(_READ, ref.source):
             return None
-        return self._reads.find_fresh_user(ref, plan.of(Kind.USER), principal, wanted)
+        return self._reads.find_fresh_user(ref, plan.of(_USER), principal, wanted)
 
     def count_hit(self, user: FreshUser, report: FreshnessReport, calls: CallRecorder | None) -> None:
         """Report that a user was given that `find_fresh_user` has found; `report` and `calls` are of the operation."""
@@ -156,13 +159,13 @@ class UserService:
         A record that is returned at once is fresh. An awaitable has to be awaited: the call begins there.
         """
         principal = self._principal
-        if Action.READ not in principal.scopes:  # saves a call, as below
-            principal.require(Action.READ, ref.source)
-        if ref.kind is Kind.ROLE and ref.source is UserSource.RESELLER:
+        if _READ not in principal.scopes:  # saves a call, as below
+            principal.require(_READ, ref.source)
+        if ref.kind is _ROLE and ref.source is _RESELLER:
             return Role.named(ref.source, ref.source_id)
         if loaders is None:
             loaders = self.loaders(EVERYTHING)
-        if loaders.plan.single_user and ref.kind is Kind.USER:
+        if loaders.plan.single_user and ref.kind is _USER:
             return loaders.load_single(ref)
         return loaders.load(ref)
 
@@ -191,11 +194,11 @@ class UserService:
         self, kind: Kind, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)
     ) -> Ref:
         """Return the reference for the id of a record, which need not exist; `path` is that of the argument."""
-        if source is not None and Action.READ not in self._principal.scopes:
-            self._principal.require(Action.READ, source)
+        if source is not None and _READ not in self._principal.scopes:
+            self._principal.require(_READ, source)
         tenant = self._sources.named(source).tenant if source and kind in KINDS_WITH_TENANT else ""
         ref = resolve(id, kind, source=source, tenant=tenant, path=path)
-        if ref.source is UserSource.RESELLER and kind in KINDS_WITH_TENANT and not ref.tenant:
+        if ref.source is _RESELLER and kind in KINDS_WITH_TENANT and not ref.tenant:
             message = "is not a global id, and no reseller is configured to which it could belong"
             raise BadUserInput.at(path, message, Rule.FORMAT, format="globalId")
         return ref

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # an operation executes in a context, so its module imports t
 
 __all__ = ["Context", "context_of", "freshness_of"]
 
+_QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION  # constants: Python 3.11 looks up members by slow calls
+
 
 # One is created for each operation: a dataclass would take several times as long.
 class Context(msgspec.Struct, eq=False):
@@ -87,8 +89,6 @@ def freshness_of(prepared: "Prepared", request: GraphQLRequest, incoming: Incomi
     if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
         wanted = Freshness.parse(directives)
     operation_type = prepared.operation_type
-    if operation_type is OperationType.QUERY:
+    if operation_type is _QUERY:
         return FreshnessReport(wanted)
-    if operation_type is OperationType.SUBSCRIPTION:
-        return FreshnessReport.of_event()
-    return FreshnessReport.of_change(wanted)
+    return FreshnessReport.of_change(wanted) if operation_type is _MUTATION else FreshnessReport.of_event()
