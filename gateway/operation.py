@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from gateway.calls import CallList, CallRecorder, current_calls
+from gateway.calls import CallList, current_calls
 from gateway.freshness import FreshnessReport, current_freshness
 from gateway.principal import ANYONE, Principal
 from gateway.trace_context import TraceContext
@@ -139,7 +140,7 @@ def seconds_left() -> float | None:
     return None if deadline is None else deadline.remaining()
 
 
-class operation:  # noqa: N801 - it is used like a function, as the standard library's `suppress` is
+class operation(msgspec.Struct, eq=False):  # noqa: N801 - it is used like a function, as the standard library's `suppress` is
     """Run an operation within a deadline and a trace; both apply to all calls and tasks that are started inside.
 
     `timeout` is in seconds from the entry of the block; None: only the timeout of each source applies. `trace` is the
@@ -148,64 +149,36 @@ class operation:  # noqa: N801 - it is used like a function, as the standard lib
     it, everything within its lifetime is accepted, also inside an operation with wishes.
     """
 
-    # A class, since entering and leaving a generator takes twice the time.
-    __slots__ = (
-        "_calls",
-        "_calls_before",
-        "_clock",
-        "_deadline_before",
-        "_freshness",
-        "_freshness_before",
-        "_operation_before",
-        "_timeout",
-        "_trace",
-        "_trace_before",
-        "request_id",
-    )
-
-    _calls_before: Token[CallRecorder | None]
-    _deadline_before: Token[Deadline | None]
-    _freshness_before: Token[FreshnessReport | None]
-    _operation_before: Token["operation | None"]
-    _trace_before: Token[TraceContext | None]
-
-    def __init__(
-        self,
-        *,
-        timeout: float | None = None,
-        trace: TraceContext | None = None,
-        calls: CallList | None = None,
-        request_id: str | None = None,
-        freshness: FreshnessReport | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.request_id = request_id
-        self._freshness = freshness
-        self._timeout = timeout
-        self._trace = trace
-        self._calls = calls
-        self._clock = clock
+    # A class, since entering and leaving a generator takes twice the time; a struct, since each operation creates one.
+    timeout: float | None = None
+    trace: TraceContext | None = None
+    calls: CallList | None = None
+    request_id: str | None = None
+    freshness: FreshnessReport | None = None
+    clock: Callable[[], float] = time.monotonic
+    _before: Any = None
 
     def __enter__(self) -> Deadline | None:
-        clock = self._clock
-        deadline = None if self._timeout is None else Deadline(clock() + self._timeout, clock)
-        self._deadline_before = current_deadline.set(deadline)
-        self._operation_before = current_operation.set(self)
-        self._freshness_before = current_freshness.set(self._freshness)
-        if self._trace is not None:
-            self._trace_before = current_trace.set(self._trace)
-        if self._calls is not None:
-            self._calls_before = current_calls.set(self._calls)
+        clock = self.clock
+        deadline = None if self.timeout is None else Deadline(clock() + self.timeout, clock)
+        self._before = (
+            current_deadline.set(deadline),
+            current_operation.set(self),
+            current_freshness.set(self.freshness),
+            None if self.trace is None else current_trace.set(self.trace),
+            None if self.calls is None else current_calls.set(self.calls),
+        )
         return deadline
 
     def __exit__(self, *_: object) -> None:
-        current_deadline.reset(self._deadline_before)
-        current_operation.reset(self._operation_before)
-        current_freshness.reset(self._freshness_before)
-        if self._trace is not None:
-            current_trace.reset(self._trace_before)
-        if self._calls is not None:
-            current_calls.reset(self._calls_before)
+        deadline, operation_, freshness, trace, calls = self._before
+        current_deadline.reset(deadline)
+        current_operation.reset(operation_)
+        current_freshness.reset(freshness)
+        if trace is not None:
+            current_trace.reset(trace)
+        if calls is not None:
+            current_calls.reset(calls)
 
 
 class acting_as:  # noqa: N801 - as above

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
 from typing import Any
 
+import msgspec
 from aiodataloader import DataLoader
 
 from gateway.errors import Forbidden
@@ -32,15 +33,14 @@ _READ = Action.READ  # constants: Python 3.11 looks up the members of an enum cl
 _USER = Kind.USER
 
 
-class Loaders:
+class Loaders(msgspec.Struct, eq=False):
     """The loaders of one operation and its principal. Do not reuse them for another: their records are not renewed."""
 
-    def __init__(self, reads: UserReader, reference: ReferenceData, plan: Plan, principal: Principal = ANYONE) -> None:
-        self.plan = plan
-        self._principal = principal
-        self._reads = reads
-        self._reference = reference
-        self._loaders: dict[Kind, _Loader] = {}
+    _reads: UserReader
+    _reference: ReferenceData
+    plan: Plan
+    _principal: Principal = ANYONE
+    _loaders: "dict[Kind, _Loader]" = {}
 
     def load(self, ref: Ref) -> "asyncio.Future[Any]":
         """Return a future of the record, None if its source has none; it raises the source's error, or Forbidden."""

@@ -162,7 +162,9 @@ class UserReader:
         `principal`: on whose behalf it is read; None: that of the running operation.
         """
         source = self._sources.named(ref.source)
-        before = None if principal is None else current_principal.set(principal)
+        before = None
+        if principal is not None and principal is not current_principal.get():
+            before = current_principal.set(principal)
         try:
             if ref.source in self.kept_sources:
                 return (await self._read(self._user_lookup(source, ref), needs))[0]

@@ -97,7 +97,7 @@ class Compiled:
             program = self._only_program or self._program(values)
         except GraphQLError as error:
             return _refused([error])
-        run = Run(program, self.graphql_core, context, values)
+        run = Run.of(program, self.graphql_core, context, values)
         roots = program.roots
         return run.serially(roots) if self._is_mutation or len(roots) == 1 else run.concurrently()
 
@@ -165,7 +165,7 @@ class UserCall(msgspec.Struct, frozen=True, eq=False):
 
     def try_complete(self, user: Any, context: Context) -> Executed | None:
         """Return the result of the operation with this user; None if it has an error or must be awaited."""
-        return Run(self._program, self._compiled.graphql_core, context, self._values).try_complete(self._root, user)
+        return Run.of(self._program, self._compiled.graphql_core, context, self._values).try_complete(self._root, user)
 
 
 async def _refused(errors: list[GraphQLError]) -> Executed:

@@ -27,6 +27,7 @@ from inspect import iscoroutine
 from types import CoroutineType
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError, GraphQLResolveInfo
 from graphql.execution import Executor as CoreExecutor
 from graphql.execution import VariableValues, default_field_resolver, get_argument_values
@@ -48,54 +49,44 @@ __all__ = ["Run"]
 _NEVER_AWAITABLE = (Record, tuple)  # a cheaper test than `is_awaitable`
 
 
-class Run:
+class Run(msgspec.Struct, eq=False):  # one is created for each execution
     """One execution of a program.
 
     `needs`, `reusable`, `context` and the methods from `request_lookup` to `handle_error` are called by generated code.
     `make_core` creates graphql-core's executor when it is first needed, which is never for most requests.
     """
 
-    __slots__ = (
-        "_answer",
-        "_batches",
-        "_executor",
-        "_finders",
-        "_found",
-        "_kept_alive",
-        "_loaders",
-        "_make_core",
-        "_pending",
-        "_program",
-        "_slow_path_uses",
-        "_variables",
-        "context",
-        "needs",
-        "reusable",
-    )
+    _program: Program
+    _make_core: Callable[[Context, VariableValues], CoreExecutor[Any]]
+    context: Context
+    _variables: VariableValues
+    _answer: dict[str, Any]
+    needs: list[Any] = []
+    reusable: list[dict[int, Any]] = []
+    _batches: dict[Kind, LookupBatch] = {}
+    _pending: list[Pending] = []
+    _kept_alive: list[Any] = []
+    _finders: dict[Kind, Finder | None] = {}
+    _found: dict[int, tuple[Any, tuple[Any] | None]] = {}  # by id: a record, and what is kept of it
+    _executor: CoreExecutor[Any] | None = None
+    _slow_path_uses: int = 0
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         program: Program,
         make_core: Callable[[Context, VariableValues], CoreExecutor[Any]],
         context: Context,
         variables: VariableValues,
-    ) -> None:
-        self._loaders = context.loaders
-        lookups, reused = program.lookups, program.reused_slots
-        self.needs = [lookup.need(self._loaders.plan) for lookup in lookups] if lookups else []
-        self._program = program
-        self._make_core = make_core
-        self.context = context
-        self._variables = variables
-        self._answer: dict[str, Any] = program.without_values.copy()
-        self._batches: dict[Kind, LookupBatch] = {}
-        self._pending: list[Pending] = []
-        self.reusable: list[dict[int, Any]] = [{} for _ in reused] if reused else []
-        self._kept_alive: list[Any] = []
-        self._finders: dict[Kind, Finder | None] = {}
-        self._found: dict[int, tuple[Any, tuple[Any] | None]] = {}  # by id: a record, and what is kept of it
-        self._executor: CoreExecutor[Any] | None = None
-        self._slow_path_uses = 0
+    ) -> "Run":
+        """Return a new execution of a program."""
+        run = cls(program, make_core, context, variables, program.without_values.copy())
+        if program.lookups:
+            plan = context.loaders.plan
+            run.needs = [lookup.need(plan) for lookup in program.lookups]
+        if program.reused_slots:
+            run.reusable = [{} for _ in program.reused_slots]
+        return run
 
     @property
     def _core(self) -> CoreExecutor[Any]:
@@ -143,7 +134,10 @@ class Run:
                     value = root.resolve(None, info, **arguments)
                     if value.__class__ is CoroutineType or is_awaitable(value):
                         value = await value
-                    self._answer[slot.key] = self._complete(slot, root.complete, value, ())
+                    if isinstance(value, _NEVER_AWAITABLE):
+                        self._answer[slot.key] = root.complete(self, value)
+                    else:
+                        self._answer[slot.key] = self._complete(slot, root.complete, value, ())
                 except Exception as error:  # noqa: BLE001 - whatever a resolver raises is the error of its field alone
                     self.handle_error(error, slot)
                 while self._batches or self._pending:
@@ -185,7 +179,7 @@ class Run:
         """Return the value from a record that is kept, else null, until the record has been looked up in a batch."""
         kind = lookup.kind
         if kind not in self._finders:
-            self._finders[kind] = self._loaders.finder(kind)
+            self._finders[kind] = self.context.loaders.finder(kind)
         find = self._finders[kind]
         if find is not None:
             found = self._found.get(id(record))
@@ -260,13 +254,11 @@ class Run:
         """Fetch everything that is missing at the same time, and complete it."""
         batches, self._batches = list(self._batches.values()), {}
         pending, self._pending = self._pending, []
-        for (
-            results
-        ) in self.reusable:  # a later position would miss the errors that this level adds for the present ones
+        for results in self.reusable:  # a later position would miss the errors that this level adds for others
             results.clear()
         self._kept_alive.clear()
         for batch in batches:
-            batch.start(self._loaders)
+            batch.start(self.context.loaders)
         try:
             values = await gather(*(each.awaitable for each in pending), return_exceptions=True) if pending else []
             for batch in batches:

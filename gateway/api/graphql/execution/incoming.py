@@ -65,13 +65,8 @@ class Incoming(msgspec.Struct, frozen=True):
 
         The calls to sources are recorded in `calls`; how fresh the records are, in `freshness`.
         """
-        return operation(
-            timeout=self.timeout,
-            trace=self.report.trace,
-            calls=calls,
-            request_id=self.report.request_id,
-            freshness=freshness,
-        )
+        report = self.report
+        return operation(self.timeout, report.trace, calls, report.request_id, freshness)
 
     def while_valid(self, on_revoked: OnRevoked) -> AbstractContextManager[None]:
         """Return the context manager that calls `on_revoked` if the principal's credential is revoked inside it."""
