@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from graphql import GraphQLError, OperationType
 
-from gateway.api.graphql.execution.error_behavior import ERROR_BEHAVIORS, ErrorBehavior
+from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.stale_positions import StalePositions
@@ -18,7 +18,7 @@ from gateway.users.service import UserService
 if TYPE_CHECKING:  # an operation executes in a context, so its module imports this one
     from gateway.api.graphql.execution.prepared import Prepared
 
-__all__ = ["Context", "context_of", "freshness_of"]
+__all__ = ["Context", "freshness_of"]
 
 _QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION  # constants: Python 3.11 looks up members by slow calls
 
@@ -70,14 +70,6 @@ class Context(msgspec.Struct, eq=False):
         if argument or not header:
             return argument
         return header if self.mutations < 2 else f"{header}/{response_name}"  # noqa: PLR2004 - several
-
-
-def context_of(
-    prepared: "Prepared", request: GraphQLRequest, incoming: Incoming, freshness: FreshnessReport
-) -> Context:
-    """Return the context of one execution of a prepared operation."""
-    plan = prepared.plan(request.variables)
-    return Context.of(incoming, plan, prepared.mutations, ERROR_BEHAVIORS[request.on_error], freshness)
 
 
 def freshness_of(prepared: "Prepared", request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.graphql.execution.charging import Charging
-from gateway.api.graphql.execution.context import Context, context_of, freshness_of
+from gateway.api.graphql.execution.context import Context, freshness_of
 from gateway.api.graphql.execution.core import CoreExecution
 from gateway.api.graphql.execution.documents import Documents
-from gateway.api.graphql.execution.error_behavior import ErrorBehavior
+from gateway.api.graphql.execution.error_behavior import ERROR_BEHAVIORS, ErrorBehavior
 from gateway.api.graphql.execution.errors import as_graphql_error, public_errors
 from gateway.api.graphql.execution.halting import until_first_error
 from gateway.api.graphql.execution.incoming import Incoming
@@ -28,7 +28,6 @@ from gateway.api.graphql.execution.result import Result, result_of
 from gateway.api.graphql.limits.limits import Guard
 from gateway.api.graphql.trusted.named import NamedDocuments
 from gateway.errors import BadUserInput, SourceTimeout
-from gateway.freshness import FreshnessReport
 from gateway.principal import READ_CALLS
 
 __all__ = ["Executor"]
@@ -89,7 +88,8 @@ class Executor:
         Raises:
             Exception: the subscription cannot be opened, or ends while it is read; for `error_result`.
         """
-        return self._core.events(prepared, request, context_of(prepared, request, incoming, FreshnessReport()))
+        plan, on_error = prepared.plan(request.variables), ERROR_BEHAVIORS[request.on_error]
+        return self._core.events(prepared, request, Context.of(incoming, plan, prepared.mutations, on_error))
 
     async def execute_incrementally(
         self, request: GraphQLRequest, incoming: Incoming, *, allowed: Collection[OperationType] = QUERY_OR_MUTATION
@@ -147,7 +147,8 @@ class Executor:
                 if not capacity.try_enter(identity):
                     await capacity.enter(identity)  # the timeout includes the wait
                 try:
-                    context = context_of(prepared, request, incoming, freshness)
+                    plan, on_error = prepared.plan(request.variables), ERROR_BEHAVIORS[request.on_error]
+                    context = Context.of(incoming, plan, prepared.mutations, on_error, freshness)
                     try:
                         executed = await self._execution(prepared, request, context, event)
                     finally:

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from gateway.api.capacity import Capacity
 from gateway.api.gate import Overloaded
-from gateway.api.graphql.execution.context import context_of, freshness_of
+from gateway.api.graphql.execution.context import Context, freshness_of
 from gateway.api.graphql.execution.core import CoreExecution
+from gateway.api.graphql.execution.error_behavior import ERROR_BEHAVIORS
 from gateway.api.graphql.execution.errors import public_part
 from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.incremental import StartedCoroutines
@@ -42,7 +43,9 @@ class ComputedParts:
         the first one those that are known by then.
         """
         freshness = freshness_of(prepared, request, incoming)
-        context, coroutines = context_of(prepared, request, incoming, freshness), StartedCoroutines()
+        plan, on_error = prepared.plan(request.variables), ERROR_BEHAVIORS[request.on_error]
+        context = Context.of(incoming, plan, prepared.mutations, on_error, freshness)
+        coroutines = StartedCoroutines()
         try:
             with incoming.operation(requested.recorder if requested else incoming.report.calls, freshness):
                 async with self._capacity.slot(incoming.principal.identity):
