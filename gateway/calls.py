@@ -59,6 +59,9 @@ class CallKind(StrEnum):
     """No request: the wait for a token of the source's rate limit, or before a further attempt."""
 
 
+_KEPT = CallKind.KEPT  # a constant: Python 3.11 looks up a member of an enum class by 900 instructions
+
+
 class WaitReason(StrEnum):
     """What a call waited for."""
 
@@ -184,7 +187,7 @@ class CallList(msgspec.Struct, eq=False):
         leader: TraceContext | None = None,  # noqa: ARG002 - only spans have links
         reason: WaitReason | None = None,  # noqa: ARG002 - only spans have names
     ) -> None:
-        if kind is CallKind.KEPT:
+        if kind is _KEPT:
             if endpoint in self.kept:
                 return
             self.kept += (endpoint,)

@@ -37,6 +37,7 @@ class ReadyAnswers:
     def __init__(self, charging: Charging, capacity: Capacity, core: CoreExecution) -> None:
         self._charging = charging
         self._capacity = capacity
+        self._has_allowances = capacity.has_allowances
         self._core = core
 
     def try_find(self, prepared: Prepared, request: GraphQLRequest, incoming: Incoming) -> ReadyResult | None:
@@ -72,7 +73,7 @@ class ReadyAnswers:
             RefusedError: it costs too much.
         """
         allowance = None
-        if self._capacity.has_allowances:
+        if self._has_allowances:
             allowance = self._charging.at_once(prepared, request, incoming)
         else:
             self._charging.cost(prepared, request)
