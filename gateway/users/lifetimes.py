@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.principal import CONFIGURED_CREDENTIALS
 from gateway.users.ids import Kind
-from gateway.users.model import UserSource
+from gateway.users.model import User, UserSource
 
 __all__ = ["UNPROVEN_LIFETIME", "KeepRule", "Lifetimes"]
 
@@ -59,6 +59,10 @@ class Lifetimes:
         keep = self._rules[source].keep
         is_long = keep > UNPROVEN_LIFETIME and credential in CONFIGURED_CREDENTIALS and self._is_reported(source)
         return keep if is_long else min(keep, UNPROVEN_LIFETIME)
+
+    def of_kept_user(self, source: UserSource, credential: str, user: User | None) -> float:
+        """Return the lifetime of a user that is kept, or of the fact that there is none."""
+        return self.of_absence(source) if user is None else self.of_user(source, credential)
 
     def if_source_fails(self, source: UserSource, credential: str, read_at: float) -> float:
         """Return the lifetime of a user that was read at an instant, for what is given instead of an error.

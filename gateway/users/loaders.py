@@ -61,9 +61,9 @@ class Loaders(msgspec.Struct, eq=False):
 
         The caller checks the scope.
         """
-        needs, reads = self.plan.needs.get(_USER, _NOTHING), self._reads
-        kept = reads.kept_user(ref, needs, self._principal) if reads.gives_at_once else None
-        return reads.user(ref, needs, self._principal) if kept is None else kept[0]
+        needs, fresh_users = self.plan.needs.get(_USER, _NOTHING), self._reads.fresh_users
+        kept = fresh_users.give(ref, needs, self._principal) if fresh_users.exist else None
+        return self._reads.user(ref, needs, self._principal) if kept is None else kept[0]
 
     def may_be_stale(self, ref: Ref) -> bool:
         """Return whether the awaited record of a reference may be one that is kept past its lifetime."""
@@ -185,7 +185,7 @@ class _UserLoader(_Loader):
         self._reads = reads
 
     def kept(self, ref: Ref) -> tuple[Any] | None:
-        return self._reads.kept_user(ref, self._needs, self._principal)
+        return self._reads.fresh_users.give(ref, self._needs, self._principal)
 
     async def fetch(self, refs: list[Ref]) -> list[Any]:
         if len(refs) == 1:  # without another task

@@ -8,14 +8,13 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-import msgspec
-
-from gateway.calls import CallRecorder, current_calls
+from gateway.calls import current_calls
 from gateway.errors import Forbidden, GatewayError, SourceCredentials, Unauthenticated
-from gateway.freshness import ANY_FRESHNESS, Forward, Freshness, FreshnessReport, StaleReason, current_freshness
+from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReason, current_freshness
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
 from gateway.users.batches import UserBatches
+from gateway.users.fresh_users import FreshUsers
 from gateway.users.generations import Read
 from gateway.users.hits import Hits
 from gateway.users.identity import check_user
@@ -33,7 +32,6 @@ from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecor
 
 __all__ = [
     "CatchUp",
-    "FreshUser",
     "KeepMode",
     "ShadowObserver",
     "UserReader",
@@ -57,14 +55,6 @@ ShadowObserver = Callable[[UserSource, ShadowResult, float], None]
 """Receives each result in shadow mode, and for how many seconds what is kept has been out of date."""
 
 
-class FreshUser(msgspec.Struct, frozen=True, gc=False):
-    """A user that is kept, None if there is none, within its lifetime: for so many seconds it may still be given."""
-
-    source: UserSource
-    value: User | None
-    seconds_left: float
-
-
 @dataclass(frozen=True, slots=True)
 class _Lookup(Generic[T]):
     """A read of what may be kept: its key, its tags, the call for it with its path template, and the lifetime."""
@@ -84,7 +74,8 @@ class _Lookup(Generic[T]):
 class UserReader:
     """Reads users for the loaders and the lists, with as few calls as the mode and the caller's wishes allow.
 
-    A change, and each read that belongs to it, calls its source directly; `kept_users` are to follow it. `catch_up` is
+    A change, and each read that belongs to it, calls its source directly; `kept_users` are to follow it. `fresh_users`
+    finds users that need no wait. `catch_up` is
     None where no other process writes to the event log. `now` is the time in seconds since 1970, for times of change.
     The results are those that the source returns: nobody may alter them.
     """
@@ -117,44 +108,8 @@ class UserReader:
         self.kept_users = KeptUsers(sources, self._records, self.kept_sources)
         self._batches = UserBatches(sources, self._records, self.kept_users.credential_refused)
         is_immediate = mode is KeepMode.ON and catch_up is None
-        self._immediate = self.kept_sources if is_immediate else frozenset()  # what is kept needs no wait
-        self.gives_at_once = bool(self._immediate)
-
-    def kept_user(self, ref: Ref, needs: frozenset[str], principal: Principal) -> tuple[User | None] | None:
-        """Return a user in a tuple, which holds None if there is none, if it can be given without waiting; else None.
-
-        The caller checks the scope.
-        """
-        if not self.gives_at_once:
-            return None
-        report = current_freshness.get()
-        if report is not None and report.reads_users_anew:
-            return None
-        found = self.find_fresh_user(ref, needs, principal, ANY_FRESHNESS if report is None else report.wanted)
-        if found is None:
-            return None
-        self.count_hit(found, report, current_calls.get())
-        return (found.value,)
-
-    def find_fresh_user(
-        self, ref: Ref, needs: frozenset[str], principal: Principal, wanted: Freshness
-    ) -> FreshUser | None:
-        """Return a user that `kept_user` would give to a query that wants this. Nothing is counted."""
-        source = ref.source
-        if source not in self._immediate:
-            return None
-        credential = principal.credential(source)
-        kept = self._records.find(RecordKey(credential, ref))
-        if kept is None or not needs <= kept.needs:
-            return None
-        age = self._records.clock() - kept.read_at
-        lifetime = self._user_lifetime(source, credential, kept)
-        return FreshUser(source, kept.value, lifetime - age) if wanted.accepts(age, lifetime) else None
-
-    def count_hit(self, user: FreshUser, report: FreshnessReport | None, calls: CallRecorder | None) -> None:
-        """Report that a user was given that is kept: `report` and `calls` are of the operation."""
-        source = user.source
-        self._hits.fresh(source, self._sources.named(source).user_template, user.seconds_left, report, calls)
+        immediate = self.kept_sources if is_immediate else frozenset()  # what is kept of them needs no wait
+        self.fresh_users = FreshUsers(sources, self._records, self._lifetimes, self._hits, immediate)
 
     async def user(self, ref: Ref, needs: frozenset[str], principal: Principal | None = None) -> User | None:
         """Return one user with these needs, or None if there is none. The caller checks the scope.
@@ -217,7 +172,7 @@ class UserReader:
             (RecordTag.of(ref), ListTag.of(ref.source, ref.tenant)),
             source.user_template,
             fetch,
-            lambda kept: self._user_lifetime(ref.source, credential, kept),
+            lambda kept: self._lifetimes.of_kept_user(ref.source, credential, kept.value),
         )
 
     async def may_use_prefetched(self) -> bool:
@@ -248,9 +203,6 @@ class UserReader:
         await self._background.aclose()
         await self._batches.aclose()
         self._records.close()
-
-    def _user_lifetime(self, source: UserSource, credential: str, kept: Kept) -> float:
-        return self._lifetimes.of_absence(source) if kept.value is None else self._lifetimes.of_user(source, credential)
 
     def _page_lifetime(self, source: UserSource, window: Window) -> float:
         # An empty one may state that there is no such user.

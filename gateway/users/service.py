@@ -21,6 +21,7 @@ from gateway.users.changes import (
     UpdateResellerUser,
     UpdateSoftwareOneUser,
 )
+from gateway.users.fresh_users import FreshUser
 from gateway.users.idempotency import ExecuteOnce
 from gateway.users.ids import KINDS_WITH_TENANT, Kind, Ref, can_exist, resolve
 from gateway.users.listing.cursor import Cursors
@@ -33,7 +34,7 @@ from gateway.users.mutations import Command, Mutations, Publish, ReportAltered, 
 from gateway.users.permitted_calls import note_unkept
 from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
-from gateway.users.reading import FreshUser, UserReader
+from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources
 from gateway.users.validation import check_after, check_first, check_icon_in, check_length, parse_change, parse_filter
@@ -78,7 +79,7 @@ class UserService:
     ) -> None:
         self._sources = sources
         self._reads = reads or UserReader(sources)
-        self.gives_at_once = self._reads.gives_at_once
+        self.gives_at_once = self._reads.fresh_users.exist
         self._reference = reference or ReferenceData(sources)
         self._cursors = cursors or Cursors(secrets.token_bytes(32))
         self._prefetched = PrefetchedUsers(clock=clock)
@@ -147,11 +148,11 @@ class UserService:
         principal = self._principal
         if _READ not in principal.scopes and not principal.may(_READ, ref.source):
             return None
-        return self._reads.find_fresh_user(ref, plan.of(_USER), principal, wanted)
+        return self._reads.fresh_users.find(ref, plan.of(_USER), principal, wanted)
 
     def count_hit(self, user: FreshUser, report: FreshnessReport, calls: CallRecorder | None) -> None:
         """Report that a user was given that `find_fresh_user` has found; `report` and `calls` are of the operation."""
-        self._reads.count_hit(user, report, calls)
+        self._reads.fresh_users.count(user, report, calls)
 
     def read(self, ref: Ref, *, loaders: Loaders | None = None) -> Any | Awaitable[Any]:
         """Return the record of a reference, None if there is none; an awaitable of it where it has to be waited for.

@@ -35,28 +35,28 @@ async def reads() -> UserReader:
     lifetimes = Lifetimes({SOURCE: KeepRule(keep=60.0, if_error=0.0)})
     reads = UserReader(Sources([OneUser()]), lifetimes=lifetimes, mode=KeepMode.ON)
     await reads.user(REF, NEEDS)
-    assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
+    assert reads.fresh_users.give(REF, NEEDS, ANYONE) == (USER,)
     return reads
 
 
 async def test_an_equal_user_stays(reads: UserReader) -> None:
     """The report of a change that is kept already does not drop the user."""
     reads.kept_users.user_changed(USER, UserChange.UPDATED)
-    assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
+    assert reads.fresh_users.give(REF, NEEDS, ANYONE) == (USER,)
 
 
 async def test_an_address_of_another_user(reads: UserReader) -> None:
     """A user who was read by an e-mail address is dropped when another user has the address."""
     await reads.user(ADDRESS, NEEDS)
     reads.kept_users.user_changed(User(SOURCE, "USR-2", email="Ann@x.example"), UserChange.CREATED)
-    assert reads.kept_user(ADDRESS, NEEDS, ANYONE) is None
+    assert reads.fresh_users.give(ADDRESS, NEEDS, ANYONE) is None
 
 
 async def test_an_unknown_outcome_by_address(reads: UserReader) -> None:
     """A change of a user by an e-mail address, of unknown outcome, drops the user that was read by its id."""
     change = reads.kept_users.begin_change(SOURCE, ADDRESS)
     reads.kept_users.end_change(change, ADDRESS, None)
-    assert reads.kept_user(REF, NEEDS, ANYONE) is None
+    assert reads.fresh_users.give(REF, NEEDS, ANYONE) is None
 
 
 async def test_a_change_of_nobody(reads: UserReader) -> None:
@@ -64,7 +64,7 @@ async def test_a_change_of_nobody(reads: UserReader) -> None:
     nobody = Ref(Kind.USER, SOURCE, "nobody@x.example")
     change = reads.kept_users.begin_change(SOURCE, nobody)
     reads.kept_users.end_change(change, nobody, None, is_gone=True)
-    assert reads.kept_user(REF, NEEDS, ANYONE) == (USER,)
+    assert reads.fresh_users.give(REF, NEEDS, ANYONE) == (USER,)
 
 
 def test_a_refused_credential() -> None:
