@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from httptools import HttpResponseParser
 
-from gateway.kit.lazy_headers import LazyHeaders
+from gateway.kit.shaped_headers import Shape, ShapedHeaders
 from gateway.sources.http.exchange import Response
 from gateway.sources.http.lean.decoding import decoder
 from gateway.sources.http.lean.response_reader import MAX_HEADERS, MAX_NON_BODY_BYTES, WITHOUT_BODY
@@ -26,7 +26,7 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _KEEP_ALIVE = frozenset({b"keep-alive", b"Keep-Alive"})
 _CHUNKED = b"chunked"
 # The parser may give up a connection because of these.
-_ONLY_SLOW = frozenset({b"upgrade", b"proxy-connection"})
+_ONLY_SLOW = frozenset({"upgrade", "proxy-connection"})
 
 
 class WholeResponseReader:
@@ -77,7 +77,7 @@ class WholeResponseReader:
         status = self._parser.get_status_code()
         if form is None or status < _FINAL or status in WITHOUT_BODY or not data.startswith(_START):
             return None
-        names, special = form
+        shape, special = form
         if special is not None and not _is_plain(data, received, special):
             return None
         if special is not None and special.content_encoding is not None:
@@ -87,7 +87,7 @@ class WholeResponseReader:
             body = inflated
         if len(body) > max_body:
             return None
-        return Response(status, LazyHeaders(dict(zip(names, received.values(), strict=True))), body)
+        return Response(status, ShapedHeaders(received.copy(), shape), body)
 
 
 class _Special(NamedTuple):
@@ -128,16 +128,15 @@ def _inflated(pieces: list[bytes], coding: bytes, max_body: int) -> bytes | None
 
 
 @lru_cache(maxsize=64)  # a source has few; their names may be long
-def _form(names: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], _Special | None] | None:
-    """Return the names of a head in lower case, and those that change how the response is read, if it has any.
+def _form(names: tuple[bytes, ...]) -> tuple[Shape, _Special | None] | None:
+    """Return the shape of a head, and the names in it that change how the response is read, if it has any.
 
     None: the head has a name that only the other reader handles, a name in two spellings, or too many names.
     """
-    lower = tuple([name.lower() for name in names])
-    spellings = dict(zip(lower, names, strict=True))
-    if len(spellings) != len(names) or len(names) > MAX_HEADERS or not _ONLY_SLOW.isdisjoint(lower):
+    if len(names) > MAX_HEADERS or not all(map(_NAME.fullmatch, names)):
         return None
-    if not all(map(_NAME.fullmatch, names)):
+    spellings = {name.decode("ascii").lower(): name for name in names}
+    if len(spellings) != len(names) or not _ONLY_SLOW.isdisjoint(spellings):
         return None
-    special = _Special(*map(spellings.get, (b"connection", b"transfer-encoding", b"content-encoding")))
-    return lower, special if any(special) else None
+    special = _Special(*map(spellings.get, ("connection", "transfer-encoding", "content-encoding")))
+    return Shape(spellings), special if any(special) else None
