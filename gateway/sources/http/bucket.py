@@ -1,4 +1,4 @@
-"""A bucket of tokens for a rate limit, and the quota that sources report. It computes times and never waits.
+"""A bucket of tokens for a rate limit. It computes times and never waits.
 
 A token becomes available again one window after its call was written, so no interval of that length has more than
 `calls` calls. A bucket that refills evenly would allow twice as many in its first window, which the account source with
@@ -6,83 +6,25 @@ its sliding window refuses (docs/upstreams/account.md, "Rate limits"). What suit
 one of the reseller source (docs/upstreams/reseller.md, "Rate limits").
 """
 
-import re
 import time
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from heapq import merge
 from itertools import islice, takewhile
 
 import msgspec
 
-__all__ = ["Bucket", "Quota", "Rate", "Token", "parse_quota"]
+from gateway.sources.http.quota import Quota
 
-_MAX_DIGITS = 9
-_MAX_CACHED_TEXT = 96  # characters of three counts: a source may send anything, and what is cached stays
-# Drafts of the RateLimit headers before 2023 appended the policy: `20, 20;w=1`.
-_COUNT = re.compile(rf"\s*([0-9]{{1,{_MAX_DIGITS}}})\s*(?:[,;].*)?")
-_PERIOD = re.compile(r"\s*([0-9]{1,6})\s*([smhd])\s*")
-_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+__all__ = ["Bucket", "Rate", "Token"]
+
 # Seconds. The account source documents waits up to 900 s (docs/upstreams/account.md, "Rate limits"), but it accepts
 # calls as soon as its window has room, so a single call that tries earlier costs nothing and may end the pause.
 _MAX_PAUSE = 30.0
 _RESERVE = 4  # one token of so many is kept for calls that somebody waits for
-
-
-class Quota(msgspec.Struct, frozen=True):
-    """The calls of a window, the calls left in it, and the seconds until it is reset. None: not reported."""
-
-    limit: int | None = None
-    remaining: int | None = None
-    reset: float | None = None
-
-
-_NO_QUOTA = Quota()
 _INFINITY = float("inf")
-
-
-def parse_quota(headers: Mapping[str, str], *, now: datetime | None = None) -> Quota:
-    """Return the quota that the headers of a response report: `RateLimit-*` or `X-Rate-Limit-*`."""
-    remaining = headers.get("RateLimit-Remaining")
-    if remaining is not None:
-        limit, reset = headers.get("RateLimit-Limit"), headers.get("RateLimit-Reset")
-        is_short = len(remaining) + len(limit or "") + len(reset or "") <= _MAX_CACHED_TEXT
-        return (_parse_counts if is_short else _parse_counts.__wrapped__)(limit, remaining, reset)
-    if "X-Rate-Limit-Remaining" in headers:
-        seconds = _seconds_until(headers.get("X-Rate-Limit-Reset"), now or datetime.now(UTC))
-        period = _parse_period(headers.get("X-Rate-Limit-Limit"))
-        if seconds is not None and period is not None:
-            seconds = min(seconds, period)  # the two clocks may differ
-        return Quota(None, _parse_count(headers.get("X-Rate-Limit-Remaining")), seconds)
-    return _NO_QUOTA
-
-
-@lru_cache(maxsize=1024)  # the numbers of a window occur again and again
-def _parse_counts(limit: str | None, remaining: str, reset: str | None) -> Quota:
-    seconds = _parse_count(reset)
-    return Quota(_parse_count(limit), _parse_count(remaining), None if seconds is None else float(seconds))
-
-
-def _parse_count(text: str | None) -> int | None:
-    found = _COUNT.fullmatch(text or "")
-    return int(found[1]) if found else None
-
-
-def _parse_period(text: str | None) -> float | None:
-    found = _PERIOD.fullmatch(text or "")
-    return int(found[1]) * _UNIT_SECONDS[found[2]] if found else None
-
-
-def _seconds_until(text: str | None, now: datetime) -> float | None:
-    try:
-        moment = datetime.fromisoformat((text or "").strip())
-        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp())
-    except (ValueError, OverflowError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,13 @@ from gateway.calls import CallKind, WaitReason, current_calls
 from gateway.errors import Origin, RateLimited
 from gateway.kit.source_titles import titled
 from gateway.operation import Deadline, current_deadline, current_operation, current_principal, uses_spare_budget
-from gateway.sources.http.bucket import Bucket, Rate, Token, parse_quota
+from gateway.sources.http.bucket import Bucket, Rate, Token
 from gateway.sources.http.causes import failed_call
 from gateway.sources.http.errors import retry_after
 from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.fair_queue import FairQueue
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
+from gateway.sources.http.quota import parse_quota
 
 __all__ = ["NoSpareTokenError", "Pacing", "PacingState", "TokenQueue", "by_credential", "by_source"]
 

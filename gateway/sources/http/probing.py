@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gateway.errors import NotFound
 from gateway.sources.http.api import Api, Query
-from gateway.sources.http.bucket import parse_quota
 from gateway.sources.http.exchange import Multipart, Request, Response
 from gateway.sources.http.json import invalid_response
+from gateway.sources.http.quota import parse_quota
 from gateway.users.model import User
 from gateway.users.probe import Probe, ProbeResponse
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sources.http.bucket import Bucket, Quota, Rate, Token
+from gateway.sources.http.bucket import Bucket, Rate, Token
+from gateway.sources.http.quota import Quota
 
 
 class Now:

@@ -1,13 +1,21 @@
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from gateway.sources.http.bucket import Quota, _parse_counts, parse_quota
+from gateway.kit.shaped_headers import Shape, ShapedHeaders
+from gateway.sources.http.quota import Quota, _known, parse_quota
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def as_received(headers: Mapping[str, str]) -> ShapedHeaders:
+    """Return these headers as the lean client has them."""
+    fields = {name.encode(): value.encode() for name, value in headers.items()}
+    return ShapedHeaders(fields, Shape({name.lower(): name.encode() for name in headers}))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +45,19 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
     ],
 )
 def test_parse_quota(headers: dict[str, str], reported: Quota) -> None:
-    """Both forms of headers are parsed; a malformed value counts as absent."""
-    assert parse_quota(CIMultiDict(headers), now=NOW) == reported
+    """Both forms are parsed, by each client and also once they are known; a malformed value counts as absent."""
+    for received in (CIMultiDict(headers), as_received(headers), CIMultiDict(headers), as_received(headers)):
+        assert parse_quota(received, now=NOW) == reported
+
+
+def test_quota_with_same_values() -> None:
+    """The names count, not only the values; a time is compared with the present one each time."""
+    assert parse_quota(as_received({"RateLimit-Remaining": "3"})) == Quota(remaining=3)
+    assert parse_quota(as_received({"RateLimit-Limit": "3"})) == Quota()
+    for seconds in (2.0, 1.0):
+        headers = {"X-Rate-Limit-Remaining": "1", "X-Rate-Limit-Reset": "2026-11-22T12:00:02"}
+        now = NOW + timedelta(seconds=2 - seconds)
+        assert parse_quota(as_received(headers), now=now) == Quota(None, 1, seconds)
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["RateLimit", "X-Rate-Limit"]))
@@ -48,8 +67,16 @@ def test_anything(limit: str, remaining: str, reset: str, prefix: str) -> None:
     assert reported.reset is None or reported.reset >= 0
 
 
-def test_long_counts() -> None:
+@pytest.mark.parametrize("form", [dict, as_received])
+def test_long_counts(form: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
     """Counts that a source makes longer than any number are read as others are, and not kept in memory."""
-    kept = _parse_counts.cache_info().currsize
-    assert parse_quota({"RateLimit-Remaining": "7, " + "x" * 60_000}) == Quota(remaining=7)
-    assert _parse_counts.cache_info().currsize == kept
+    known = len(_known)
+    assert parse_quota(form({"RateLimit-Remaining": "7, " + "x" * 60_000})) == Quota(remaining=7)
+    assert len(_known) == known
+
+
+def test_many_counts() -> None:
+    """However many different counts a source sends, few of them are kept in memory."""
+    for remaining in range(3000):
+        assert parse_quota(as_received({"RateLimit-Remaining": str(remaining)})) == Quota(remaining=remaining)
+        assert len(_known) <= 1024
