@@ -67,7 +67,7 @@ class ConstantHeaders(dict[str, str]):
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__(headers)
-        self.compared: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self.compared: str | None = None
         self.lines: tuple[object, str] | None = None
 
 

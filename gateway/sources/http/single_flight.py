@@ -11,7 +11,7 @@ where others are not, and not repeated.
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -49,10 +49,13 @@ def flight_key(request: Request) -> Hashable:
     return request.url, compared, current_principal.get().identity
 
 
-def _compared(headers: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the headers that are compared: their names and their values."""
+def _compared(headers: Mapping[str, str]) -> str:
+    """Return a text that is equal for headers whose names and values are equal, as far as they are compared.
+
+    It is a text because the hash of a text is computed once, that of a tuple at each look-up.
+    """
     names, spellings = _compared_names(tuple(headers))
-    return names, tuple(map(headers.__getitem__, spellings))
+    return repr((names, *map(headers.__getitem__, spellings)))
 
 
 @lru_cache(maxsize=256)
@@ -86,8 +89,7 @@ class SingleFlight:
     One that looks for a change whose instant is not known shares none (`shares_no_calls`).
     """
 
-    def __init__(self, *, key: Callable[[Request], Hashable] = flight_key, observe: Observer = ignore_event) -> None:
-        self._key = key
+    def __init__(self, *, observe: Observer = ignore_event) -> None:
         self._observe = observe
         self._flights: dict[Hashable, Flight] = {}
 
@@ -103,7 +105,7 @@ class SingleFlight:
                 self.separate()
         if shares_no_calls.get():
             return await send(request)
-        key = self._key(request)
+        key = flight_key(request)
         flight = self._flights.get(key)
         if flight is not None:
             return await self._join(key, flight, request, send)
@@ -113,7 +115,7 @@ class SingleFlight:
         """Return the key of a GET that may be shared and is not under way; else None."""
         if shares_no_calls.get():
             return None
-        key = self._key(request)
+        key = flight_key(request)
         return None if key in self._flights else key
 
     def begin(self, key: Hashable, deadline: Deadline | None, dispatch: DispatchState | None) -> Flight:
