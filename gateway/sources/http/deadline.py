@@ -7,8 +7,6 @@ The deadline of a call is the one of the operation (`X-Request-Timeout`, a gRPC 
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from gateway.errors import Origin, Outcome, SourceTimeout
 from gateway.kit.source_titles import titled
 from gateway.kit.timers import Timers
@@ -22,16 +20,16 @@ from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, i
 __all__ = ["CallLimit", "WithinDeadline"]
 
 
-class CallLimit(msgspec.Struct, frozen=True):
-    """The deadline of a call, how many seconds it had when the call began, and the dispatch state of the call.
+class CallLimit(Deadline, kw_only=True):
+    """The deadline of a call, the time at which the call began, and its dispatch state."""
 
-    `began_at` is the time at which the call began.
-    """
-
-    deadline: Deadline
-    seconds: float
-    dispatch: DispatchState
     began_at: float
+    dispatch: DispatchState
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds the call had when it began."""
+        return self.at - self.began_at
 
 
 class WithinDeadline:
@@ -58,20 +56,20 @@ class WithinDeadline:
             raise NoTimeError(request)
         return await self.within(limit, request, send)
 
-    def try_begin(self) -> "CallLimit | None":
+    def try_begin(self) -> CallLimit | None:
         """Return the limit of a call that begins now; None if no time is left."""
         now = self._clock()
         at = now + self._timeout
         operation = current_deadline.get()
         if operation is not None and operation.at < at:
             at = operation.at
-        return CallLimit(Deadline(at, self._clock), at - now, DispatchState(), now) if at > now else None
+        return CallLimit(at, self._clock, began_at=now, dispatch=DispatchState()) if at > now else None
 
-    async def within(self, limit: "CallLimit", request: Request, send: Send) -> Response:
+    async def within(self, limit: CallLimit, request: Request, send: Send) -> Response:
         """Make a call, or what is left of it, within its limit."""
-        deadline_before = current_deadline.set(limit.deadline)
+        deadline_before = current_deadline.set(limit)
         dispatch_before = current_dispatch.set(limit.dispatch)
-        timer = self._timers.limit(limit.deadline.remaining())
+        timer = self._timers.limit(limit.remaining())
         try:
             with timer:
                 return await send(request)
@@ -83,7 +81,7 @@ class WithinDeadline:
             current_dispatch.reset(dispatch_before)
             current_deadline.reset(deadline_before)
 
-    def expired(self, limit: "CallLimit", request: Request) -> SourceTimeout:
+    def expired(self, limit: CallLimit, request: Request) -> SourceTimeout:
         """Report that the deadline passed during a call, and return the exception for it."""
         self._observe(CallEvent.of(PipelineEvent.EXPIRED, request))
         return SourceTimeout(

@@ -25,7 +25,7 @@ from gateway.sources.http.exchange import Request, Response, Send, Step, pipelin
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.handover import Handover, current_dispatch, has_unknown_outcome
 from gateway.sources.http.lean.connection import ClientConnection, DeadlinePassedError
-from gateway.sources.http.lean.transport import Connected, LeanTransport
+from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing, TokenQueue
 from gateway.sources.http.retry import SUCCESS, Result, Retry, is_transient
 from gateway.sources.http.rotation import CONFIGURED, ERRORS, PresentCredential, Rotation
@@ -182,27 +182,29 @@ class FastCalls:
         connected = self._transport.try_take(request)
         if connected is None:
             return None
+        connection, message = connected
         taken = self._pacing.try_take(request)
         if taken is None:
-            connected.connection.put_back()
+            connection.put_back()
             return None
-        call = SentCall(original, credential, request, limit, key, generation, connected.connection, *taken)
-        return call, self._send(call, connected)
+        call = SentCall(original, credential, request, limit, key, generation, connection, *taken)
+        return call, self._send(call, message)
 
-    def _send(self, call: SentCall, connected: Connected) -> asyncio.Future[Response]:
+    def _send(self, call: SentCall, message: bytes) -> asyncio.Future[Response]:
         """Send a request that all steps let pass: from here on it is a call."""
-        request, dispatch = call.request, call.limit.dispatch
+        request, limit = call.request, call.limit
+        dispatch = limit.dispatch
         if call.key is not None:
-            call.flight = self._flights.begin(call.key, call.limit.deadline, dispatch)
+            call.flight = self._flights.begin(call.key, limit, dispatch)
         self._retry.count_call()
         call.attempt = attempt = self._timing.begin(request)
         if attempt is not None:
             if attempt.trace is not None:
                 dispatch.trace = attempt.trace
-                connected = connected.with_headers(replace(request, headers=headers_of(attempt, request)))
+                message = self._transport.encode(replace(request, headers=headers_of(attempt, request)))
             attempt.is_written = True
         # All steps have let the call pass in the same moment. From here on it is handed over.
-        dispatch.since = call.limit.began_at
+        dispatch.since = limit.began_at
         if call.flight is None:
             dispatch.written = True
         call.token.bucket.start_window(call.token)
@@ -210,8 +212,8 @@ class FastCalls:
         transport = self._transport
         now = transport.time()
         try:
-            return connected.connection.send(
-                request, connected.message, now + transport.limits.total, deadline_at=now + call.limit.seconds
+            return call.connection.send(
+                request, message, now + transport.limits.total, deadline_at=now + (limit.at - limit.began_at)
             )
         except GatewayError as error:
             response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
@@ -223,13 +225,14 @@ class FastCalls:
         request = call.request
         call.is_under_way = False
         self._timing.end(request, call.attempt, call.started, result)
-        if isinstance(result, Response | GatewayError):
-            call.limit.dispatch.end(outcome_unknown=call.flight is None and has_unknown_outcome(request, result))
         if isinstance(result, Response):
+            call.limit.dispatch.end(outcome_unknown=call.flight is None and has_unknown_outcome(request, result))
             if call.credential is not None and call.credential is not CONFIGURED:
                 call.credential.note(result)
             self._pacing.settle(call.queue, call.token, result)
         else:
+            if isinstance(result, GatewayError):
+                call.limit.dispatch.end(outcome_unknown=call.flight is None and has_unknown_outcome(request, result))
             call.queue.release(call.token)
         self._circuit.count(request, result, call.generation)
 
@@ -317,7 +320,7 @@ class FastCalls:
             return
         call.connection.abandon(pending)
         # That of all who waited: one whose own deadline was earlier than the end is no evidence about the source.
-        deadline_before = current_deadline.set(call.flight.deadline if call.flight else call.limit.deadline)
+        deadline_before = current_deadline.set(call.flight.deadline if call.flight else call.limit)
         dispatch_before = current_dispatch.set(call.limit.dispatch)
         self._end_attempt(call, asyncio.CancelledError())
         current_dispatch.reset(dispatch_before)

@@ -78,13 +78,13 @@ def encode_request(request: Request, target: str, base_url: BaseUrl) -> tuple[by
     Raises:
         ValueError: a header contains a line break.
     """
-    headers, body, unsent = request.headers, request.body, None
-    size = len(body) if isinstance(body, bytes) else 0
+    headers, body, unsent, length = request.headers, request.body, None, ""
     if isinstance(body, Multipart):
         form = EncodedMultipart(body)
-        headers, size, unsent = form.with_content_type(headers), form.size, form.chunks()
+        headers, unsent, length = form.with_content_type(headers), form.chunks(), f"Content-Length: {form.size}\r\n"
         body = next(unsent)
-    length = f"Content-Length: {size}\r\n" if body is not None or request.method not in _WITHOUT_BODY else ""
+    elif body is not None or request.method not in _WITHOUT_BODY:
+        length = f"Content-Length: {len(body or b'')}\r\n"
     if type(headers) is ConstantHeaders and headers.lines is not None and headers.lines[0] is base_url:
         lines = headers.lines[1]
     else:

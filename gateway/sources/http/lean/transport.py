@@ -11,8 +11,6 @@ The transport never sends a request again: repeating a call is a step of the pip
 import asyncio
 import ssl
 
-import msgspec
-
 from gateway.kit.timers import loop_clock
 from gateway.sources.http.errors import OutOfDescriptorsError, out_of_descriptors, unreachable_error
 from gateway.sources.http.exchange import Multipart, Request, Response, TransportLimits
@@ -20,21 +18,7 @@ from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.encoding import BaseUrl, encode_request, is_target, path_of, split_url
 from gateway.sources.http.lean.pool import ConnectionPool
 
-__all__ = ["Connected", "LeanTransport"]
-
-
-class Connected(msgspec.Struct, frozen=True):
-    """A connection for one request, with all that is sent on it, and what that was encoded for."""
-
-    connection: ClientConnection
-    message: bytes
-    target: str
-    base_url: BaseUrl
-
-    def with_headers(self, request: Request) -> "Connected":
-        """Return the same for a request with other headers."""
-        message, _ = encode_request(request, self.target, self.base_url)
-        return Connected(self.connection, message, self.target, self.base_url)
+__all__ = ["LeanTransport"]
 
 
 class LeanTransport:
@@ -67,7 +51,7 @@ class LeanTransport:
             connection.abandon(response)
             raise
 
-    def try_take(self, request: Request) -> Connected | None:
+    def try_take(self, request: Request) -> tuple[ClientConnection, bytes] | None:
         """Return an idle connection for a request, with what to send; None if there is none, or it is not so simple.
 
         Either `send` or `put_back` of the connection has to be called with it.
@@ -80,7 +64,12 @@ class LeanTransport:
         except ValueError:
             return None
         connection = pool.take_idle()
-        return None if connection is None else Connected(connection, message, target, pool.base_url)
+        return None if connection is None else (connection, message)
+
+    def encode(self, request: Request) -> bytes:
+        """Return what to send for a request whose body is in one piece."""
+        pool, target = self._destination(request)
+        return encode_request(request, target, pool.base_url)[0]
 
     async def aclose(self) -> None:
         self._closed = True
