@@ -150,13 +150,15 @@ def run_counted_gateway(
     folder: Path,
     *,
     kept: bool,
+    http_server: str,
     checkout: Path | None,
     prefix: Sequence[str] = (),
     entries: Path | None = None,
 ) -> Iterator[CountedGateway]:
     """Run the gateway until the block ends."""
     options = LaunchOptions(free_port(), free_port(), source.url, Lookups.BEST, folder)
-    launch = gateway_server("gateway", _KEEPING if kept else _SETTINGS).launch(options)
+    settings = {**(_KEEPING if kept else _SETTINGS), "GATEWAY_HTTP_SERVER": http_server}
+    launch = gateway_server("gateway", settings).launch(options)
     program = launch.command[0]
     # Bytecode as it is: under valgrind, the compilation of all modules takes longer than the measurement.
     environment = {**launch.environment, "PYTHONPYCACHEPREFIX": ""}

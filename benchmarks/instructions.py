@@ -2,7 +2,8 @@
 
 `python -m benchmarks.instructions` runs the gateway under callgrind (valgrind), with lean HTTP on both sides, and sends
 the requests of each operation one after the other. The source is in this process and has constant responses. The counts
-are those of the process of the gateway in user mode: the kernel's are not in them.
+are those of the process of the gateway in user mode: the kernel's are not in them. `--server aiohttp` counts with
+aiohttp's server, and the lean client.
 
 The expected counts are in `instructions.json`, by build of the interpreter. `tests/benchmarks/test_instructions.py`
 fails when one has grown by more than 3 %; `--write` writes the counts of the present code.
@@ -47,6 +48,9 @@ LIMIT = 1.03
 """The largest accepted ratio of a count to its expectation."""
 
 
+_LEAN = "lean"
+
+
 def _graphql(operation: Operation, *, same: bool = False) -> Callable[[int, int], bytes]:
     """Return the function for requests of an operation, each with other variables or all with the same."""
     return lambda port, n: GraphQL().build_request(port, operation, 0 if same else n)
@@ -89,7 +93,10 @@ def grown(counts: Mapping[str, int], expectations: Mapping[str, int]) -> list[st
 
 
 def measure(
-    selected: Sequence[Counted] = OPERATIONS, checkout: Path | None = None, dumps: Path | None = None
+    selected: Sequence[Counted] = OPERATIONS,
+    checkout: Path | None = None,
+    dumps: Path | None = None,
+    http_server: str = _LEAN,
 ) -> dict[str, int]:
     """Return the instructions of one request, by operation.
 
@@ -97,6 +104,7 @@ def measure(
         selected: The operations.
         checkout: A folder whose `gateway` is run, for example of another commit; None runs the one of this program.
         dumps: A folder for the dumps of callgrind, by name of the operation.
+        http_server: The HTTP server of the gateway, as in its settings.
 
     Raises:
         FailedStartError: the gateway did not start.
@@ -109,7 +117,7 @@ def measure(
             operations = [each for each in selected if each.kept is kept]
             if operations:
                 with run_counted_gateway(
-                    source, folder, kept=kept, checkout=checkout, prefix=callgrind(folder)
+                    source, folder, kept=kept, http_server=http_server, checkout=checkout, prefix=callgrind(folder)
                 ) as running:
                     running.warm_up(operations)
                     running.control("instrumentation", "on")
@@ -121,7 +129,9 @@ def measure(
     return counts
 
 
-def function_entries(selected: Sequence[Counted], checkout: Path | None = None) -> dict[str, list[Entry]]:
+def function_entries(
+    selected: Sequence[Counted], checkout: Path | None = None, http_server: str = _LEAN
+) -> dict[str, list[Entry]]:
     """Return the entries into functions by one request, by operation; arguments as of `measure`."""
     found: dict[str, list[Entry]] = {}
     with tempfile.TemporaryDirectory(prefix="instructions-") as name, run_constant_source(record(51)) as source:
@@ -130,7 +140,9 @@ def function_entries(selected: Sequence[Counted], checkout: Path | None = None) 
             operations = [each for each in selected if each.kept is kept]
             if operations:
                 file = folder / f"entries-{kept}.json"
-                with run_counted_gateway(source, folder, kept=kept, checkout=checkout, entries=file) as running:
+                with run_counted_gateway(
+                    source, folder, kept=kept, http_server=http_server, checkout=checkout, entries=file
+                ) as running:
                     running.warm_up(operations)
                     for each in operations:
                         found[each.name] = running.entries(each, file)
@@ -146,12 +158,16 @@ def main() -> int:
     selected = [each for each in OPERATIONS if not options.only or each.name in options.only]
     try:
         if options.functions:
-            _print_entries(function_entries(selected, options.compare))
+            _print_entries(function_entries(selected, options.compare, options.server))
             return 0
         if options.dumps:
             options.dumps.mkdir(parents=True, exist_ok=True)
-        counts = measure(selected, dumps=options.dumps)
-        other = measure(selected, options.compare) if options.compare else (expected() or {})
+        counts = measure(selected, dumps=options.dumps, http_server=options.server)
+        other: Mapping[str, int] = {}
+        if options.compare:
+            other = measure(selected, options.compare, http_server=options.server)
+        elif options.server == _LEAN:
+            other = expected() or {}
     except (FailedStartError, LoadError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -190,8 +206,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--compare", type=Path, metavar="FOLDER", help="count also another checkout of the repository")
     parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="keep the dumps, for callgrind_annotate")
     parser.add_argument("--functions", action="store_true", help="list the entries into functions instead")
+    parser.add_argument("--server", choices=(_LEAN, "aiohttp"), default=_LEAN, help="the HTTP server of the gateway")
     parser.add_argument("--write", action="store_true", help="write the counts as the expected ones")
     options = parser.parse_args()
+    if options.write and options.server != _LEAN:
+        parser.error(f"the expected counts are those with --server {_LEAN}")
     if unknown := set(options.only or ()) - set(names):
         parser.error(f"unknown operation: {', '.join(sorted(unknown))}. Use some of {', '.join(names)}")
     return options
