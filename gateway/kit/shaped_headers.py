@@ -1,10 +1,11 @@
 """HTTP header fields as they arrived, with an index of their names that messages of the same sender share."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-__all__ = ["Shape", "ShapedHeaders"]
+__all__ = ["Shape", "ShapedHeaders", "shape_of"]
 
 
 class Shape:
@@ -33,6 +34,13 @@ class Shape:
         if found is None:
             found = self._among[names] = names.intersection(self.names)
         return found
+
+
+@lru_cache(maxsize=256)
+def shape_of(names: tuple[bytes, ...]) -> Shape | None:
+    """Return the shape of a head with fields of these names; None if two of them differ in their case only."""
+    index = {name.decode("latin-1").lower(): name for name in names}
+    return Shape(index) if len(index) == len(names) else None
 
 
 def _no_values(_fields: Mapping[bytes, bytes]) -> None:

@@ -4,22 +4,26 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from aiohttp import HttpVersion11, web
-from aiohttp.abc import AbstractStreamWriter
+import msgspec
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.api.web.aiohttp_websocket import abort
 from gateway.api.web.http import Closed, Malformed, WebResponse, joined
 from gateway.api.web.inflated import InflatedBody
-from gateway.api.web.response_bytes import encode_response
+from gateway.kit.shaped_headers import ShapedHeaders, shape_of
 
 __all__ = [
     "AiohttpHeaders",
-    "WholeResponse",
+    "HeadReader",
+    "LastSentResponse",
+    "SentResponse",
     "close_after_chunks",
     "decompressed_content",
     "hide_server",
+    "is_in_chunks",
     "read_content",
     "refuse_expectation",
     "write_stream",
@@ -27,6 +31,8 @@ __all__ = [
 
 
 _CHECK_INTERVAL = 5.0  # seconds
+_MAX_SHAPED = 16 * 1024  # bytes of names and values
+_MAX_REMEMBERED = 2 * 1024  # the same, for each connection
 
 
 async def hide_server(_request: web.BaseRequest, response: web.StreamResponse) -> None:
@@ -74,17 +80,58 @@ class AiohttpHeaders(Mapping[str, str]):
         return len(set(self))
 
 
+class _Head(msgspec.Struct, frozen=True):
+    """The head of a request, as aiohttp has parsed it, and its header fields."""
+
+    method: str
+    path: str
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    headers: ShapedHeaders
+
+
+class HeadReader:
+    """Reads the header fields of the requests of one connection.
+
+    It remembers the last head, since most clients send the next request with the same one.
+    """
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: _Head | None = None
+
+    def read(self, message: RawRequestMessage) -> Mapping[str, str]:
+        """Return the header fields of a request: `ShapedHeaders`, or others if a name is repeated or they are large."""
+        raw_headers, last = message.raw_headers, self._last
+        if (
+            last is not None
+            and raw_headers == last.raw_headers
+            and message.method == last.method
+            and message.path == last.path
+        ):
+            return last.headers
+        fields = dict(raw_headers)
+        size = sum(map(len, fields)) + sum(map(len, fields.values()))
+        # What is derived from a head is kept for the next one: of no head that is as large as aiohttp accepts.
+        shape = shape_of(tuple(fields)) if size <= _MAX_SHAPED and len(fields) == len(raw_headers) else None
+        if shape is None:
+            return AiohttpHeaders(message.headers)
+        headers = ShapedHeaders(fields, shape)
+        self._last = _Head(message.method, message.path, raw_headers, headers) if size <= _MAX_REMEMBERED else None
+        return headers
+
+
 class _AiohttpBody:
     """The body of a request in chunks."""
 
-    __slots__ = ("_request",)
+    __slots__ = ("_content",)
 
-    def __init__(self, request: web.BaseRequest) -> None:
-        self._request = request
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._request.content.iter_any():
+            async for chunk in self._content.iter_any():
                 yield chunk
         except ConnectionResetError as error:
             raise Closed from error
@@ -92,19 +139,18 @@ class _AiohttpBody:
             raise Malformed from error
 
 
-def decompressed_content(incoming: web.BaseRequest) -> bytes | AsyncIterable[bytes]:
-    """Return the body of a request with a `Content-Encoding` that aiohttp has not decompressed."""
+def decompressed_content(headers: Mapping[str, str], content: StreamReader) -> bytes | AsyncIterable[bytes]:
+    """Return the body of a request that may have a `Content-Encoding`, which aiohttp has not decompressed."""
     # Of two fields, either may count for a proxy in front: joined they are no coding that is supported.
-    coding = ", ".join(incoming.headers.getall("Content-Encoding")).strip().lower()
+    coding = headers.get("content-encoding", "").strip().lower()
     if coding in {"", "identity"}:
-        return read_content(incoming)
-    return InflatedBody(aiter(_AiohttpBody(incoming)), coding)
+        return read_content(content)
+    return InflatedBody(aiter(_AiohttpBody(content)), coding)
 
 
-def read_content(incoming: web.BaseRequest) -> bytes | AsyncIterable[bytes]:
+def read_content(content: StreamReader) -> bytes | AsyncIterable[bytes]:
     """Return the body of a request: bytes if it is complete, as most are, since they arrive with the head."""
-    content = incoming.content
-    return content.read_nowait() if content.is_eof() and content.exception() is None else _AiohttpBody(incoming)
+    return content.read_nowait() if content.is_eof() and content.exception() is None else _AiohttpBody(content)
 
 
 async def write_stream(
@@ -163,53 +209,31 @@ def close_after_chunks(incoming: web.BaseRequest, response: web.StreamResponse) 
     aiohttp's parser adds the last trailer of such a request to the header of the next request on the connection, which
     a proxy may have got from somebody else (seen with 3.14.5).
     """
-    if "Transfer-Encoding" in incoming.headers:
+    if is_in_chunks(incoming.headers):
         response.force_close()
 
 
-class WholeResponse(web.StreamResponse):
-    """A response whose body is bytes. It is written in one piece, without what aiohttp does to prepare a response.
+def is_in_chunks(headers: Mapping[str, str]) -> bool:
+    """Return whether a request is in chunks, after which its connection is closed: see `close_after_chunks`."""
+    return "Transfer-Encoding" in headers
 
-    A client that takes more than `write_timeout` seconds to read it is disconnected.
+
+class SentResponse(web.StreamResponse):
+    """A response that has been written: aiohttp gets it in the place of one that it would prepare and write.
+
+    It stands for any such response; `keep_alive`: the connection is kept.
     """
 
-    def __init__(self, response: WebResponse, body: bytes, write_timeout: float) -> None:
-        super().__init__(status=response.status)
-        self._response = response
-        self._content = body
-        self._write_timeout = write_timeout
-        self._is_last = False
+    keep_alive = True
 
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection is kept; aiohttp reads it after the response was written."""
-        return not self._is_last
+    async def prepare(self, _request: web.BaseRequest) -> None:
+        """Do nothing: the response has been written."""
 
-    def force_close(self) -> None:
-        self._is_last = True
+    async def write_eof(self, _data: bytes = b"") -> None:
+        """Do nothing, as in `prepare`."""
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
-        transport = request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        keep_alive = not self._is_last and request.keep_alive
-        self._is_last = not keep_alive
-        data = encode_response(
-            self._response,
-            self._content,
-            is_head=request.method == "HEAD",
-            keep_alive=keep_alive,
-            is_http_1_0=request.version < HttpVersion11,
-        )
-        transport.write(data)
-        writer = request.writer
-        if transport.get_write_buffer_size():
-            timer = asyncio.get_running_loop().call_later(self._write_timeout, transport.abort)
-            try:
-                await writer.drain()
-            finally:
-                timer.cancel()
-        return writer
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: `prepare` has written everything."""
+class LastSentResponse(SentResponse):
+    """The last response of its connection."""
+
+    keep_alive = False

@@ -2,19 +2,25 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Self
 
-from aiohttp import web
+from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from gateway.api.web.aiohttp_messages import (
     AiohttpHeaders,
-    WholeResponse,
+    HeadReader,
+    LastSentResponse,
+    SentResponse,
     close_after_chunks,
     decompressed_content,
     hide_server,
+    is_in_chunks,
     read_content,
     refuse_expectation,
     write_stream,
@@ -23,13 +29,18 @@ from gateway.api.web.aiohttp_websocket import serve_websocket
 from gateway.api.web.http import SocketHandler, WebRequest, WebResponse
 from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
 from gateway.api.web.request_target import split_target
+from gateway.api.web.response_bytes import encode_response
 from gateway.api.web.site import Site
+from gateway.kit.shaped_headers import ShapedHeaders
 
 __all__ = ["AiohttpServer", "aiohttp_application"]
 
 _MAX_MESSAGE = 2 * 1024 * 1024  # bytes of a WebSocket message: more than the endpoints accept
 _KEEP_ALIVE = 75.0  # seconds from a response, or from the start of a connection, to the end of the head of a request
 _WRITE_TIMEOUT = 30.0  # seconds that a client may take to read a chunk, or the rest before its connection is closed
+_SPECIAL = frozenset({"content-encoding", "expect", "transfer-encoding", "upgrade"})
+"""The header fields that change how a request is read; most requests have none of them."""
+_SENT, _LAST_SENT = SentResponse(), LastSentResponse()
 
 
 def aiohttp_application(
@@ -50,7 +61,7 @@ def aiohttp_application(
             "/" + incoming.match_info["path"],
             incoming.rel_url.raw_query_string,
             AiohttpHeaders(incoming.headers),
-            read_content(incoming),
+            read_content(incoming.content),
             incoming.scheme,
             resource.canonical.removesuffix("/{path}"),  # `add_subapp` puts its prefix in front of the path
             peer=incoming.remote or "",
@@ -106,6 +117,7 @@ class _Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._connections = connections
+        self.heads = HeadReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -148,9 +160,16 @@ class _Connection(web.RequestHandler):
 
 
 class _Request(web.BaseRequest):
-    """A request to a server without an application, whose signal hides the name of the software otherwise."""
+    """A request to a server without an application: its parts, which need no look-ups here."""
+
+    ATTRS = web.BaseRequest.ATTRS | {"connection", "parsed", "payload"}
+
+    parsed: RawRequestMessage
+    payload: StreamReader
+    connection: _Connection
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        # The signal of an application would hide the name of the software otherwise.
         await hide_server(self, response)
 
 
@@ -165,37 +184,71 @@ class _SiteHandler:
         self._connections = connections
 
     async def handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
-        """Return the response for aiohttp."""
-        connection, connections = incoming.protocol, self._connections
-        assert isinstance(connection, _Connection)  # noqa: S101 - see `AiohttpServer.start`
+        """Return the response for aiohttp; one whose body is bytes has been sent."""
+        assert isinstance(incoming, _Request)  # noqa: S101 - see `AiohttpServer.start`
+        connection, connections = incoming.connection, self._connections
         connections.busy(connection)
         try:
-            response = await self._respond(incoming, connection.peer)
+            headers = connection.heads.read(incoming.parsed)
+            is_plain = isinstance(headers, ShapedHeaders) and not headers.shape.among(_SPECIAL)
+            if not is_plain and "expect" in headers and (refusal := await refuse_expectation(incoming)) is not None:
+                return refusal
+            request = _web_request(incoming, headers, is_plain=is_plain)
+            if request is None:
+                response = WebResponse(400)
+            elif not is_plain and (handler := _socket_handler(self._site, request)) is not None:
+                return self._closed_if_retired(await serve_websocket(incoming, request, handler, _MAX_MESSAGE))
+            elif (fast := self._site.try_respond(request)) is None:
+                response = await self._site.respond_by_handler(request)
+            else:
+                response = fast if isinstance(fast, WebResponse) else await fast()
+            body = response.body
+            if not isinstance(body, bytes):
+                return self._closed_if_retired(await write_stream(incoming, response, body, _WRITE_TIMEOUT))
+            keep_alive = not (
+                incoming.parsed.should_close or connections.retired or (not is_plain and is_in_chunks(headers))
+            )
+            data = encode_response(
+                response,
+                body,
+                is_head=incoming.parsed.method == "HEAD",
+                keep_alive=keep_alive,
+                is_http_1_0=incoming.parsed.version < HttpVersion11,
+            )
+            transport = connection.transport
+            if transport is not None:
+                transport.write(data)
         finally:
             connections.idle(connection)
-        if connections.retired:
+        if transport is not None and transport.get_write_buffer_size():
+            await _wait_until_read(incoming, transport)
+        return _SENT if keep_alive else _LAST_SENT
+
+    def _closed_if_retired(self, response: web.StreamResponse) -> web.StreamResponse:
+        if self._connections.retired:
             response.force_close()
         return response
 
-    async def _respond(self, incoming: web.BaseRequest, peer: str) -> web.StreamResponse:
-        headers = incoming.headers
-        if "Expect" in headers and (refusal := await refuse_expectation(incoming)) is not None:
-            return refusal
-        try:
-            path, query = _split_target(incoming.raw_path)
-        except ValueError:
-            return WholeResponse(WebResponse(400), b"", _WRITE_TIMEOUT)
-        content = decompressed_content(incoming) if "Content-Encoding" in headers else read_content(incoming)
-        request = WebRequest(incoming.method, path, query, AiohttpHeaders(headers), content, peer=peer, native=incoming)
-        if "Upgrade" in headers and (handler := _socket_handler(self._site, request)) is not None:
-            return await serve_websocket(incoming, request, handler, _MAX_MESSAGE)
-        response = await self._site.respond(request)
-        body = response.body
-        if not isinstance(body, bytes):
-            return await write_stream(incoming, response, body, _WRITE_TIMEOUT)
-        whole = WholeResponse(response, body, _WRITE_TIMEOUT)
-        close_after_chunks(incoming, whole)
-        return whole
+
+def _web_request(incoming: _Request, headers: Mapping[str, str], *, is_plain: bool) -> WebRequest | None:
+    """Return the request for the site, None if its target cannot be read; `is_plain`: it has no `Content-Encoding`."""
+    message, content = incoming.parsed, incoming.payload
+    try:
+        path, query = _split_target(message.path)
+    except ValueError:
+        return None
+    body = read_content(content) if is_plain else decompressed_content(headers, content)
+    return WebRequest(message.method, path, query, headers, body, peer=incoming.connection.peer, native=incoming)
+
+
+async def _wait_until_read(incoming: web.BaseRequest, transport: asyncio.Transport) -> None:
+    """Wait while the client has too much to read; disconnect one that does not read."""
+    timer = asyncio.get_running_loop().call_later(_WRITE_TIMEOUT, transport.abort)
+    try:
+        with suppress(ConnectionError):  # it is disconnected
+            await incoming.writer.drain()
+    finally:
+        timer.cancel()
 
 
 @lru_cache(maxsize=256)  # nearly all requests have the same few targets
@@ -221,7 +274,9 @@ class AiohttpServer:
         loop = asyncio.get_running_loop()
 
         def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-            return _Request(message, payload, protocol, writer, task, loop)
+            request = _Request(message, payload, protocol, writer, task, loop)
+            request.parsed, request.payload, request.connection = message, payload, protocol
+            return request
 
         http = web.Server(
             _SiteHandler(site, connections).handle, request_factory=make_request, handler_cancellation=True

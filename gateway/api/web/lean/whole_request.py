@@ -13,7 +13,7 @@ from httptools import HttpRequestParser
 from gateway.api.web.http import WebRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.request_target import split_target
-from gateway.kit.shaped_headers import Shape, ShapedHeaders
+from gateway.kit.shaped_headers import Shape, ShapedHeaders, shape_of
 from gateway.telemetry.report import RequestReport
 
 __all__ = ["WholeRequestParser", "WholeRequestReader"]
@@ -153,7 +153,7 @@ def _parse_line(line: bytes) -> tuple[str, str, str] | None:
 @lru_cache(maxsize=256)
 def _parse_names(names: tuple[bytes, ...]) -> Shape | None:
     """Return the shape of a request with fields of these names, None if they need a closer look."""
-    index = {name.decode("latin-1").lower(): name for name in names}
-    if len(index) != len(names) or "host" not in index or not _LEFT_TO_REQUEST_READER.isdisjoint(index):
+    shape = shape_of(names)
+    if shape is None or "host" not in shape.names or not _LEFT_TO_REQUEST_READER.isdisjoint(shape.names):
         return None
-    return Shape(index)
+    return shape
