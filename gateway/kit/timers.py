@@ -121,17 +121,18 @@ class IdleTimer:
     deadline when it fires.
     """
 
-    __slots__ = ("_deadline", "_fires_at", "_loop", "_on_timeout", "_timer")
+    __slots__ = ("_clock", "_deadline", "_fires_at", "_loop", "_on_timeout", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_timeout: Callable[[], None]) -> None:
         self._loop = loop
+        self._clock = loop_clock(loop)
         self._on_timeout = on_timeout
         self._deadline = self._fires_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
         """Set the deadline to so many seconds from now, whether or not there is one."""
-        self._deadline = deadline = self._loop.time() + seconds
+        self._deadline = deadline = self._clock() + seconds
         if deadline < self._fires_at:
             self._schedule()
 

@@ -22,27 +22,22 @@ def response_head(status: int, headers: Sequence[tuple[str, str]], framing: str)
     Raises:
         ValueError: a header field contains a line break.
     """
-    fixed = ""
+    fixed = fields = ""
     if headers.__class__ is ExtendedHeaders:
         fixed, headers = headers.fixed.lines, headers.fields
-    fields = ""
-    for name, value in headers:  # few: a comprehension would be one more call
-        fields += f"{name}: {value}\r\n"
-    if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
-        raise ValueError("a line break in a header field")
-    text = f"{_status_line(status)}{fixed}{fields}{_date(int(time.time()))}{framing}\r\n"
+    for name, value in headers:
+        field = f"{name}: {value}"
+        if "\n" in field or "\r" in field:
+            raise ValueError("a line break in a header field")
+        fields += f"{field}\r\n"
+    text = f"{_first_lines(status, time.time() // 1)}{fixed}{fields}{framing}\r\n"
     return text.encode("utf-8", "surrogateescape")  # values that repeat bytes of a request were decoded in this way
 
 
 @lru_cache(maxsize=64)
-def _status_line(status: int) -> str:
+def _first_lines(status: int, second: float) -> str:
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-    return f"HTTP/1.1 {status} {phrase}\r\n"
-
-
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return f"Date: {formatdate(second, usegmt=True)}\r\n"
+    return f"HTTP/1.1 {status} {phrase}\r\nDate: {formatdate(second, usegmt=True)}\r\n"
 
 
 def encode_response(

@@ -20,6 +20,7 @@ __all__ = ["WholeRequestParser", "WholeRequestReader"]
 
 _MAX_SIZE = 16 * 1024  # bytes of a request; most are far smaller
 _MAX_CACHED_LINE = 256  # bytes of a request line
+_NO_LINE = b"\0"  # no method begins with it
 _MAX_REMEMBERED = 2 * 1024  # bytes of a head, for each connection
 _KEPT = frozenset({b"keep-alive", b"Keep-Alive"})
 # llhttp evaluates Proxy-Connection like Connection.
@@ -49,9 +50,11 @@ class WholeRequestParser:
         "_body",
         "_ends",
         "_fields",
+        "_line",
         "_max_fields",
         "_max_size",
         "_max_target",
+        "_parsed_line",
         "_parser",
         "on_body",
         "on_header",
@@ -63,6 +66,7 @@ class WholeRequestParser:
         self._max_size = min(_MAX_SIZE, options.max_head)
         self._max_target = options.max_target
         self._max_fields = options.max_fields
+        self._line, self._parsed_line = _NO_LINE, ("", "", "")  # of the last request
         self._renew()
 
     def _renew(self) -> None:
@@ -81,10 +85,14 @@ class WholeRequestParser:
         end = data.find(b"\r\n\r\n")
         if end < 0 or len(data) > self._max_size:
             return None
-        line = data[: data.find(b"\r\n")]
-        parsed = _parse_line(line) if len(line) <= _MAX_CACHED_LINE else _parse_line.__wrapped__(line)
-        if parsed is None or len(line) > self._max_target:
-            return None
+        if data.startswith(self._line):
+            parsed = self._parsed_line
+        else:
+            line = data[: data.find(b"\r\n")]
+            found = _parse_line(line) if len(line) <= _MAX_CACHED_LINE else _parse_line.__wrapped__(line)
+            if found is None or len(line) > self._max_target:
+                return None
+            self._line, self._parsed_line = line + b"\r\n", (parsed := found)
         fields, body, ends = self._fields, self._body, self._ends
         self._begins.append(None)
         ends.append(None)
@@ -96,7 +104,7 @@ class WholeRequestParser:
         if (
             ends
             or shape is None
-            or len(fields) != data.count(b"\r\n", 0, end)  # `setdefault` drops repeated fields
+            or len(fields) != data.count(b"\n", 0, end)  # `setdefault` drops repeated fields
             or len(fields) > self._max_fields
             or ((connection := shape.names.get("connection")) is not None and fields[connection] not in _KEPT)
             or end + 4 + (len(body[0]) if body else 0) != len(data)
