@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
-from gateway.events.deduplication import RecentChanges, deduplication_keys
+from gateway.events.deduplication import RecentChanges, deduplication_keys, process_digest
 from gateway.events.log import (
     ChangeListener,
     Draining,
@@ -13,6 +12,7 @@ from gateway.events.log import (
     LogObserver,
     UnknownChanges,
     UserEvent,
+    event_time,
     ignore_log_event,
 )
 from gateway.events.recent import MemorySubscription, RecentEvents, event_filter
@@ -22,6 +22,8 @@ from gateway.users.ids import Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = ["MemoryEventLog"]
+
+_PUBLISHED = LogEvent.PUBLISHED  # looked up once: a member of an enum takes a call
 
 
 class MemoryEventLog:
@@ -58,8 +60,7 @@ class MemoryEventLog:
         if not self._closed:
             self._add(change, user, external=False)
 
-    def publish_and_wait(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
-        self.publish(change, user, change_id, repeated=repeated)
+    publish_and_wait = publish
 
     async def append(
         self, change: UserChange, user: User, *, name: str | None = None, occurred_at: Timestamp | None = None
@@ -111,12 +112,13 @@ class MemoryEventLog:
         name: str | None = None,
         occurred_at: Timestamp | None = None,
     ) -> bool:
-        now = datetime.fromtimestamp(self._clock.time(), UTC)
-        result = self._changes.add(deduplication_keys(change, user, name, now=now), external=external)
-        if result is LogEvent.PUBLISHED:
-            at = occurred_at or Timestamp(now.isoformat())
+        now = self._clock.time()
+        keys = deduplication_keys(change, user, name, now=now, digest=process_digest)
+        result = self._changes.add(keys, external=external)
+        if result is _PUBLISHED:
+            at = occurred_at or event_time(now)
             self._recent.add(UserEvent(self._tokens.encode(self._recent.last + 1), change, user, at))
         else:
             self._recent.notify(UnknownChanges.of(user, change))
         self._observe(result, user.source)
-        return result is LogEvent.PUBLISHED
+        return result is _PUBLISHED

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from msgspec.structs import asdict
@@ -30,6 +29,7 @@ from gateway.events.log import (
     LogObserver,
     NoLongerHeld,
     UnknownChanges,
+    event_time,
     ignore_log_event,
 )
 from gateway.events.outbox import Outbox
@@ -105,7 +105,7 @@ class ReplicatedEventLog:
 
     def publish(self, change: UserChange, user: User, change_id: str = "", *, repeated: bool = False) -> None:
         change_id = change_id or secrets.token_hex(8)
-        pending = _pending(change, user, self._now(), change_id=change_id, repeated=repeated)
+        pending = _pending(change, user, self._clock.time(), change_id=change_id, repeated=repeated)
         if self._closed:
             self._report_loss(pending)
         else:
@@ -123,7 +123,7 @@ class ReplicatedEventLog:
     ) -> bool:
         if self._closed:
             raise Draining
-        return await _with_timeout(self._write_one(_pending(change, user, self._now(), name, occurred_at)))
+        return await _with_timeout(self._write_one(_pending(change, user, self._clock.time(), name, occurred_at)))
 
     async def append_unknown(self, source: UserSource) -> None:
         if self._closed:
@@ -227,9 +227,6 @@ class ReplicatedEventLog:
             self._observe(result, pending.source)
         return numbers
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.time(), UTC)
-
     async def _publish(self, events: Sequence[_PendingEvent]) -> None:
         await self._write(events)
 
@@ -243,14 +240,14 @@ class ReplicatedEventLog:
 def _pending(
     change: UserChange,
     user: User,
-    now: datetime,
+    now: float,
     name: str | None = None,
     occurred_at: Timestamp | None = None,
     *,
     change_id: str = "",
     repeated: bool = False,
 ) -> _PendingEvent:
-    at = occurred_at or Timestamp(now.isoformat())
+    at = occurred_at or event_time(now)
     entry = encode_entry(Entry(change, at, user))
     keys = deduplication_keys(change, user, name, now=now)
     report = f"{change_id}:{keys.event}" if change_id else ""

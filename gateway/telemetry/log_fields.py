@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from gateway.kit.utc_text import utc_second
 from gateway.operation import current_operation, current_trace
 
 __all__ = ["in_one_line", "json_bytes", "json_line", "log_time", "operation_fields", "quoted"]
@@ -29,12 +28,7 @@ def json_bytes(fields: Mapping[str, Any]) -> bytes:
 def log_time(seconds: float) -> str:
     """Return a time in seconds since 1970 as in the log: ISO 8601 in UTC, with milliseconds."""
     whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1000):03}Z"
-
-
-@lru_cache(2)  # the access log formats the time of each request
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{utc_second(whole)}.{int((seconds - whole) * 1000):03}Z"
 
 
 def operation_fields() -> dict[str, str]:
