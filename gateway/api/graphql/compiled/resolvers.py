@@ -1,8 +1,9 @@
 """Resolvers of root fields: the declared function, called without Strawberry's wrappers if these change nothing.
 
 In each call, Strawberry converts the arguments and creates its `info`, which costs more than all that a small field
-does. Scalars and enums need no conversion, `conversion_of` converts the rest, and our resolvers use only `context` and
-`path` of an `info`.
+does. Scalars and enums need no conversion, and `conversion_of` converts the rest: an input object becomes a dict of
+the attributes of Strawberry's object that are not UNSET, as our resolvers use it (`to_plain`). Of an `info` they use
+only `context` and `path`.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from graphql import (
     default_field_resolver,
 )
 from graphql.pyutils import Path
+from strawberry import UNSET
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
@@ -60,24 +62,27 @@ def _object(type_: GraphQLInputObjectType) -> Conversion:
     definition = definition_of(type_)
     if not isinstance(definition, StrawberryObjectDefinition) or definition.from_input is not None:
         raise NoConversionError
-    input_class = definition.origin
+    if any(field.default_factory is not MISSING for field in definition.fields):
+        raise NoConversionError
     fields = [
         (key, field.python_name, conversion_of(type_.fields[key].type))
         for key, field in zip(type_.fields, definition.fields, strict=True)
     ]
-    without_default = [
-        field.python_name for field in definition.fields if field.default_value is field.default_factory is MISSING
-    ]
+    defaults = {
+        field.python_name: None if field.default_value is MISSING else field.default_value
+        for field in definition.fields
+        if field.default_value is not UNSET
+    }
 
     def convert(value: Any) -> Any:
         if value is None:
             return None
-        attributes: dict[str, Any] = dict.fromkeys(without_default)
+        attributes = defaults.copy()
         for key, name, conversion in fields:
             if key in value:
                 field_value = value[key]
                 attributes[name] = field_value if conversion is None else conversion(field_value)
-        return input_class(**attributes)
+        return attributes
 
     return convert
 
@@ -111,13 +116,16 @@ def resolver_of(field: GraphQLField) -> tuple[GraphQLFieldResolver, bool]:
     if not any(conversions.values()) and all(name == key for key, name in names.items()):
         return function, True
 
-    converted = [(names[key], key, convert) for key, convert in conversions.items() if convert is not None]
+    converted = [(key, convert) for key, convert in conversions.items() if convert is not None]
+    renamed = [(key, name) for key, name in names.items() if key != name]
 
     def resolve(source: Any, info: LiteInfo, /, **arguments: Any) -> Any:
-        values = {names[key]: value for key, value in arguments.items()}
-        for name, key, convert in converted:
+        for key, convert in converted:
             if key in arguments:
-                values[name] = convert(arguments[key])
-        return function(source, info, **values)
+                arguments[key] = convert(arguments[key])
+        for key, name in renamed:
+            if key in arguments:
+                arguments[name] = arguments.pop(key)
+        return function(source, info, **arguments)
 
     return resolve, True

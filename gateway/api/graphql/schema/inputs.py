@@ -5,7 +5,6 @@ A field may be absent, null or a value. A field that the client left out is UNSE
 
 from dataclasses import fields
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -132,26 +131,22 @@ class UpdateResellerUserInput:
 
 
 def to_plain(value: Any) -> Any:
-    """Return an input as plain values under the names of the domain, without the fields that the client left out."""
+    """Return an input as plain values under the names of the domain, without the fields that the client left out.
+
+    An input object is an object of its class, or a dict of the given attributes (`compiled/resolvers.py`).
+    """
     kind = value.__class__
     if kind is str or value is None:
         return value
     if isinstance(value, Enum):  # before the next test: a class of an enum has a definition, too
         return value.value
-    if hasattr(kind, "__strawberry_definition__"):
-        plain = {}
-        for name in _field_names(kind):
-            item = getattr(value, name)
-            if item is not UNSET:
-                plain[name] = item if item.__class__ is str else to_plain(item)
-        return plain
+    if kind is not dict and hasattr(kind, "__strawberry_definition__"):
+        given = ((field.name, getattr(value, field.name)) for field in fields(kind))
+        value = {name: item for name, item in given if item is not UNSET}
+    if isinstance(value, dict):
+        return {name: item if item.__class__ is str else to_plain(item) for name, item in value.items()}
     if isinstance(value, File):
         return value.icon()
     if isinstance(value, list):
         return [to_plain(item) for item in value]
     return value
-
-
-@lru_cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))

@@ -116,4 +116,5 @@ class MutationObject:
 def _idempotency(info: Info, key: str | None) -> dict[str, Any]:
     """Return the arguments for the service: the idempotency key, and a callback that records a replayed mutation."""
     name, context = str(info.path.key), info.context
-    return {"idempotency_key": context.key(key, name), "on_replay": lambda: context.replayed.append(name)}
+    key = context.key(key, name)
+    return {"idempotency_key": key, "on_replay": lambda: context.replayed.append(name)} if key else {}
