@@ -21,6 +21,7 @@ from gateway.users.changes import (
     UpdateResellerUser,
     UpdateSoftwareOneUser,
 )
+from gateway.users.command import Command
 from gateway.users.fresh_users import FreshUser
 from gateway.users.idempotency import ExecuteOnce
 from gateway.users.ids import KINDS_WITH_TENANT, Kind, Ref, can_exist, resolve
@@ -30,10 +31,11 @@ from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.loaders import Loaders
 from gateway.users.model import Department, Role, User, UserChange, UserSource
-from gateway.users.mutations import Command, Mutations, Publish, ReportAltered, RequirePublishable
+from gateway.users.mutations import Mutations
 from gateway.users.permitted_calls import note_unkept
 from gateway.users.person import FoundPerson, find_person
 from gateway.users.planning import EVERYTHING, Plan
+from gateway.users.publishing import Publish, ReportAltered, RequirePublishable
 from gateway.users.reading import UserReader
 from gateway.users.reference import ReferenceData
 from gateway.users.source import CompletingSource, Sources

@@ -145,6 +145,8 @@ def parse_change(kind: type[AnyChange], fields: AnyChange | Mapping[str, Any]) -
             break
     else:
         raise BadUserInput.at(("change",), "must contain at least one field to change", Rule.MIN_FIELDS, min=1)
+    if _ID_FIELDS.keys().isdisjoint(given):
+        return change
     source_ids: dict[str, str] = {}
     violations: list[Violation] = []
     for name, (id_kind, source) in _ID_FIELDS.items():
