@@ -217,18 +217,16 @@ class Guard:
             raise limit_error(enforced)
 
 
-def has_more_values(values: Iterable[Any], limit: int) -> bool:
-    """Return whether JSON values have more list items and object fields than that in all, at all levels."""
+def has_more_values(nested: Iterable[Any], limit: int) -> bool:
+    """Return whether JSON objects and lists have more fields and items than that in all, at all levels."""
     count = 0
-    stack = [value for value in values if isinstance(value, dict | list)]
+    stack = list(nested)
     while stack:
         value = stack.pop()
         count += len(value)
         if count > limit:
             return True
-        stack += [
-            each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, dict | list)
-        ]
+        stack += [each for each in (value.values() if isinstance(value, dict) else value) if isinstance(each, _NESTED)]
     return False
 
 
