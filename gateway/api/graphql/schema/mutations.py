@@ -1,4 +1,4 @@
-"""The root of mutations: the four changes.
+"""The root of mutations: the four changes. They are plain functions, which return the awaitable of the service.
 
 All of them are nullable, so that in a document with several mutations an error of one does not remove the results of
 the others. Null always comes with an error: a change gives the user after it, or raises.
@@ -56,45 +56,43 @@ class MutationObject:
         ),
         directives=_CHANGE,
     )
-    async def create_account_user(
+    def create_account_user(
         self,
         info: Info,
         input: Annotated[CreateAccountUserInput, strawberry.argument(description=_NEW)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        created: Any = await info.context.service.create_account_user(
-            to_plain(input), **_idempotency(info, idempotency_key)
-        )
+        created: Any = info.context.service.create_account_user(to_plain(input), **_idempotency(info, idempotency_key))
         return created
 
     @strawberry.mutation(description="Change a user of the `ACCOUNT` source.", directives=_CHANGE)
-    async def update_account_user(
+    def update_account_user(
         self,
         info: Info,
         id: _UserId,
         input: Annotated[UpdateAccountUserInput, strawberry.argument(description=_FIELDS)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        updated: Any = await info.context.service.update_account_user(
+        updated: Any = info.context.service.update_account_user(
             id, to_plain(input), **_idempotency(info, idempotency_key)
         )
         return updated
 
     @strawberry.mutation(description="Change a user of the `SOFTWAREONE` source.", directives=_CHANGE)
-    async def update_software_one_user(
+    def update_software_one_user(
         self,
         info: Info,
         id: _UserId,
         input: Annotated[UpdateSoftwareOneUserInput, strawberry.argument(description=_FIELDS)],
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        updated: Any = await info.context.service.update_software_one_user(
+        updated: Any = info.context.service.update_software_one_user(
             id, to_plain(input), loaders=info.context.loaders, **_idempotency(info, idempotency_key)
         )
         return updated
 
     @strawberry.mutation(description="Change a user of the `RESELLER` source.", directives=_CHANGE)
-    async def update_reseller_user(
+    def update_reseller_user(
         self,
         info: Info,
         id: _UserId,
@@ -107,7 +105,7 @@ class MutationObject:
         ] = None,
         idempotency_key: _IdempotencyKey = None,
     ) -> UserObject | None:
-        updated: Any = await info.context.service.update_reseller_user(
+        updated: Any = info.context.service.update_reseller_user(
             id, to_plain(input), reseller_id=reseller_id, **_idempotency(info, idempotency_key)
         )
         return updated
