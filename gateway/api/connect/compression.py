@@ -8,7 +8,7 @@ from gateway.api.grpc.admission import too_large
 from gateway.errors import BadUserInput
 from gateway.kit.inflate import Inflater
 
-__all__ = ["GZIP", "accepts_gzip", "compress", "decompress", "is_worth_compressing"]
+__all__ = ["GZIP", "accepts_gzip", "compress", "decompress", "is_worth_compressing", "may_respond_with_gzip"]
 
 GZIP = "gzip"
 
@@ -45,6 +45,11 @@ def decompress(content: bytes, max_bytes: int) -> bytes:
     if not inflater.is_complete:
         raise BadUserInput("The compressed request ends early.")
     return message
+
+
+def may_respond_with_gzip(accepted: str | None, sent: str | None) -> bool:
+    """Return whether a client accepts gzip, by the codings that it accepts; without them by that of its request."""
+    return accepts_gzip((sent or "") if accepted is None else accepted)
 
 
 @lru_cache(64)

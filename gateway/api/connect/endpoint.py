@@ -6,19 +6,18 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from google.rpc import status_pb2
 
 from gateway.api.capacity import Capacity
 from gateway.api.connect.codecs import CODECS, STREAM_PREFIX, UNARY_PREFIX, Codec
-from gateway.api.connect.compression import GZIP, accepts_gzip
+from gateway.api.connect.compression import GZIP, may_respond_with_gzip
 from gateway.api.connect.envelopes import MAX_HEAD, only_message
-from gateway.api.connect.errors import ProtocolRefusal
 from gateway.api.connect.event_body import EventBody
 from gateway.api.connect.requests import (
     check_coding,
     check_origin,
     check_version,
     codec_in_url,
+    coding_in_url,
     message_in_url,
     parameters,
     timeout_of,
@@ -146,14 +145,15 @@ class ConnectEndpoint:
         codec = _codec(request, UNARY_PREFIX) if request.method == "POST" else None
         if codec is None or (cors is not None and cors.is_rebound(request)):
             return None
+        coding = headers.get("content-encoding")
         try:
             check_version(headers.get("connect-protocol-version"))
-            check_coding(headers.get("content-encoding"))
+            check_coding(coding)
             timeout = timeout_of(headers)
         except GatewayError:  # as above
             return None
         wanted = Freshness.parse(headers.get("cache-control"))
-        return _Head(self, codec, codec.max_bytes(method), timeout, wanted, response_options(headers))
+        return _Head(self, codec, codec.max_bytes(method), timeout, wanted, response_options(headers, coding))
 
     async def _respond_once(
         self, method: Method, execute: Respond, cors: Cors | None, request: WebRequest
@@ -166,19 +166,21 @@ class ConnectEndpoint:
         headers = request.headers
         call = _call(method, request, Freshness.parse(headers.get("cache-control")), request.connection())
         call.report.kind = "unary"
+        coding = coding_in_url(sent) if is_get else headers.get("content-encoding")
+        options = response_options(headers, coding)
         try:
             check_version(headers.get("connect-protocol-version"))
+            check_coding(coding)
             call.timeout = timeout_of(headers)
             if is_get:
                 if cors is not None:
                     check_origin(request, cors)
                 read = partial(_read_url, method, codec, sent)
             else:
-                check_coding(headers.get("content-encoding"))
                 read = partial(self._read_body, method, codec, request)
         except Exception as error:  # noqa: BLE001 - as in `execute`
-            return failed_response(call, _status(call, error), error, response_options(headers))
-        return await self.execute(call, execute, codec, response_options(headers), read)
+            return failed_response(call, call.failed(error), error, options)
+        return await self.execute(call, execute, codec, options, read)
 
     async def execute(
         self,
@@ -194,7 +196,7 @@ class ConnectEndpoint:
         except Closed:
             raise
         except Exception as error:  # noqa: BLE001 - the client gets a status with details for every exception
-            return failed_response(call, _status(call, error), error, options)
+            return failed_response(call, call.failed(error), error, options)
         finally:
             self._admission.leave(call)
             call.close()
@@ -216,17 +218,17 @@ class ConnectEndpoint:
             check_coding(coding)
             check_coding(headers.get("content-encoding"))
             await self._admission.admit(call)
-            data = await self._read(request, MAX_HEAD + codec.max_bytes(method), self._admission.timeout)
+            data = await self._read(request, codec.max_bytes(method), self._admission.timeout, MAX_HEAD)
             message = codec.read(method, only_message(data, coding or "", codec.max_bytes(method)))
             await self._admission.charge(call, message)
-            may_compress = accepts_gzip(headers.get("connect-accept-encoding", ""))
-            body = EventBody(call, codec, partial(_status, call), self._leave, may_compress=may_compress)
+            may_compress = may_respond_with_gzip(headers.get("connect-accept-encoding"), coding)
+            body = EventBody(call, codec, self._leave, may_compress=may_compress)
             more = await body.start(partial(self._watching.watch_users, message, call, body))
         except Closed:
             self._leave(call)
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            status = _status(call, error)
+            status = call.failed(error)
             self._leave(call)
             return failed_stream(call, status, codec, headers)
         except BaseException:
@@ -239,8 +241,8 @@ class ConnectEndpoint:
     async def _read_body(self, method: Method, codec: Codec, request: WebRequest, seconds: float) -> Any:
         return codec.read(method, await self._read(request, codec.max_bytes(method), seconds))
 
-    async def _read(self, request: WebRequest, max_bytes: int, seconds: float) -> bytes:
-        """Return the body of a request.
+    async def _read(self, request: WebRequest, max_bytes: int, seconds: float, framing: int = 0) -> bytes:
+        """Return the body of a request, whose message may have `max_bytes`; `framing`: the bytes in addition to it.
 
         Raises:
             SourceTimeout: it did not arrive within so many seconds.
@@ -248,11 +250,11 @@ class ConnectEndpoint:
             Closed: the client disconnected.
         """
         body = request.body
-        if isinstance(body, bytes) and len(body) <= max_bytes:
+        if isinstance(body, bytes) and len(body) <= max_bytes + framing:
             return body
         try:
             with suppress(TimeoutError), self._admission.timers.limit(seconds):
-                return await request.read(max_bytes)
+                return await request.read(max_bytes + framing)
         except TooLarge:
             raise too_large(max_bytes) from None
         except Malformed:
@@ -318,11 +320,3 @@ def _call(method: Method, request: WebRequest, wanted: Freshness, connection: Co
 
 async def _read_url(method: Method, codec: Codec, sent: dict[str, str], _seconds: float) -> Any:
     return codec.read(method, message_in_url(method, codec, sent))
-
-
-def _status(call: Call, error: Exception) -> status_pb2.Status:
-    """Return the status of a call that failed."""
-    status = call.failed(error)
-    if isinstance(error, ProtocolRefusal):
-        status.code = error.rpc_code
-    return status

@@ -7,9 +7,9 @@ import orjson
 from google.rpc import status_pb2
 
 from gateway.api.connect.compression import accepts_gzip, compress, decompress, is_worth_compressing
-from gateway.api.connect.errors import ProtocolRefusal, error_value, header_value
+from gateway.api.connect.errors import error_value, header_value
 from gateway.api.grpc.admission import too_large
-from gateway.api.grpc.errors import RpcCode
+from gateway.api.grpc.errors import ProtocolRefusal, RpcCode
 from gateway.errors import BadUserInput
 
 __all__ = ["MAX_HEAD", "end_of_stream", "envelope", "only_message"]
@@ -51,7 +51,7 @@ def only_message(body: bytes, coding: str, max_bytes: int) -> bytes:
         BadUserInput: the body ends early, or its message is too large, or not compressed as stated.
     """
     if not body:
-        raise ProtocolRefusal("The call has no request message.")
+        raise ProtocolRefusal("The call has no request message.", RpcCode.UNIMPLEMENTED)
     if len(body) < MAX_HEAD:
         raise BadUserInput("The body ends before its first message.")
     flags, length = _HEAD.unpack_from(body)
@@ -61,7 +61,7 @@ def only_message(body: bytes, coding: str, max_bytes: int) -> bytes:
     if length > len(message):
         raise BadUserInput("The body ends before its message, whose length is in the envelope.")
     if length < len(message):
-        raise ProtocolRefusal("The body has more than one request message.")
+        raise ProtocolRefusal("The body has more than one request message.", RpcCode.UNIMPLEMENTED)
     if flags == _COMPRESSED:
         if not accepts_gzip(coding):
             raise ProtocolRefusal(

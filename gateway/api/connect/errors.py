@@ -9,9 +9,8 @@ from google.protobuf.json_format import MessageToDict
 from google.rpc import status_pb2
 
 from gateway.api.grpc.errors import RpcCode
-from gateway.errors import BadUserInput
 
-__all__ = ["HTTP_STATUS", "ProtocolRefusal", "code_name", "error_bytes", "error_value", "header_value"]
+__all__ = ["HTTP_STATUS", "code_name", "error_bytes", "error_value", "header_value"]
 
 HTTP_STATUS = {
     RpcCode.CANCELLED: 499,
@@ -32,14 +31,6 @@ HTTP_STATUS = {
     RpcCode.UNAUTHENTICATED: 401,
 }
 """The status of a unary response with an error, as Connect defines it for each code."""
-
-
-class ProtocolRefusal(BadUserInput):
-    """A request that Connect's specification refuses with another code than `invalid_argument`."""
-
-    def __init__(self, message: str, rpc_code: RpcCode = RpcCode.UNIMPLEMENTED) -> None:
-        super().__init__(message)
-        self.rpc_code = rpc_code
 
 
 def code_name(code: RpcCode) -> str:

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self
 
-from google.rpc import status_pb2
-
 from gateway.api.connect.codecs import Codec
 from gateway.api.connect.envelopes import end_of_stream, envelope
 from gateway.api.grpc.calls import Call
@@ -19,22 +17,19 @@ __all__ = ["EventBody"]
 class EventBody:
     """Passes the messages of a stream from the task that writes them to the server, one at a time.
 
-    It is the `EventWriter` of that task, and the iterable body of the response. `status` makes the status of the error
-    that ends the stream; `leave` is called at its end.
+    It is the `EventWriter` of that task, and the iterable body of the response. `leave` is called at its end.
     """
 
     def __init__(
         self,
         call: Call,
         codec: Codec,
-        status: Callable[[Exception], status_pb2.Status],
         leave: Callable[[Call], None],
         *,
         may_compress: bool,
     ) -> None:
         self._call = call
         self._codec = codec
-        self._status = status
         self._leave = leave
         self._may_compress = may_compress
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(1)
@@ -75,7 +70,7 @@ class EventBody:
             if not self._begun.done():
                 raise
             past = isinstance(error, TimeoutError)
-            status = self._status(SourceTimeout("The deadline of the call has passed.") if past else error)
+            status = call.failed(SourceTimeout("The deadline of the call has passed.") if past else error)
         code = RpcCode.OK if status is None else RpcCode(status.code)
         call.report.status, call.report.http_status = code.name, 200
         await self._chunks.put(end_of_stream(call.all_trailers(), status))

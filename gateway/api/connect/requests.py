@@ -8,8 +8,8 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from gateway.api.connect.codecs import CODECS, Codec
 from gateway.api.connect.compression import GZIP, decompress
-from gateway.api.connect.errors import ProtocolRefusal
 from gateway.api.grpc.admission import Method, too_large
+from gateway.api.grpc.errors import ProtocolRefusal, RpcCode
 from gateway.api.web.cors import Cors, is_same_origin
 from gateway.api.web.http import WebRequest
 from gateway.errors import BadUserInput, Forbidden
@@ -19,6 +19,7 @@ __all__ = [
     "check_origin",
     "check_version",
     "codec_in_url",
+    "coding_in_url",
     "message_in_url",
     "parameters",
     "timeout_of",
@@ -61,7 +62,7 @@ def check_coding(coding: str | None) -> None:
         ProtocolRefusal: it is another one than gzip.
     """
     if coding is not None and (coding := coding.strip().lower()) not in _IDENTITY and coding != GZIP:
-        raise ProtocolRefusal("This compression is not supported. Supported is gzip.")
+        raise ProtocolRefusal("This compression is not supported. Supported is gzip.", RpcCode.UNIMPLEMENTED)
 
 
 def check_origin(request: WebRequest, cors: Cors) -> None:
@@ -94,7 +95,6 @@ def message_in_url(method: Method, codec: Codec, sent: Mapping[str, str]) -> byt
 
     Raises:
         BadUserInput: there is none, it is too large, or is not encoded or compressed as stated.
-        ProtocolRefusal: it is compressed by another coding than gzip.
     """
     if "connect" in sent and sent["connect"] != f"v{_VERSION}":
         raise BadUserInput(f"The parameter `connect` must be v{_VERSION}.")
@@ -108,14 +108,17 @@ def message_in_url(method: Method, codec: Codec, sent: Mapping[str, str]) -> byt
             data = b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
         except binascii.Error:
             raise BadUserInput("The parameter `message` is not base64url.") from None
-    coding = unquote(sent.get("compression", "")).strip().lower()
-    check_coding(coding)
     limit = codec.max_bytes(method)
-    if coding == GZIP:
+    if coding_in_url(sent) == GZIP:
         return decompress(data, limit)
     if len(data) > limit:
         raise too_large(limit)
     return data
+
+
+def coding_in_url(sent: Mapping[str, str]) -> str:
+    """Return the compression of the message in a URL; empty where it has none."""
+    return unquote(sent.get("compression", "")).strip().lower()
 
 
 def codec_in_url(sent: Mapping[str, str]) -> Codec | None:

@@ -8,7 +8,7 @@ from google.rpc import status_pb2
 
 from gateway.api.capacity import whole_seconds
 from gateway.api.connect.codecs import CODECS, STREAM_PREFIX, UNARY_PREFIX, Codec
-from gateway.api.connect.compression import GZIP, accepts_gzip, compress, is_worth_compressing
+from gateway.api.connect.compression import GZIP, compress, is_worth_compressing, may_respond_with_gzip
 from gateway.api.connect.envelopes import end_of_stream
 from gateway.api.connect.errors import HTTP_STATUS, error_bytes, header_value
 from gateway.api.grpc.calls import FRESHNESS, PARTIAL_ERRORS, Call
@@ -57,9 +57,9 @@ class ResponseOptions(msgspec.Struct, frozen=True):
     exposed: _Fields = ()
 
 
-def response_options(headers: Mapping[str, str]) -> ResponseOptions:
-    """Return what the head of a request says about the response."""
-    return ResponseOptions(accepts_gzip(headers.get("accept-encoding", "")), _exposed(headers))
+def response_options(headers: Mapping[str, str], coding: str | None) -> ResponseOptions:
+    """Return what the head of a request says about the response; `coding` is that of the request."""
+    return ResponseOptions(may_respond_with_gzip(headers.get("accept-encoding"), coding), _exposed(headers))
 
 
 def message_response(call: Call, body: bytes, codec: Codec, options: ResponseOptions) -> WebResponse:

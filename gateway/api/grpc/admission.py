@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from gateway.api.capacity import AllowanceExceeded, Capacity
 from gateway.api.gate import Overloaded
 from gateway.api.grpc.calls import Call
+from gateway.api.grpc.errors import ProtocolRefusal, RpcCode
 from gateway.api.grpc.prices import price_of
 from gateway.api.grpc.servicer import Respond
 from gateway.callers.revocation import CredentialWatch
@@ -82,7 +83,7 @@ class Method:
 
 def too_large(max_bytes: int) -> BadUserInput:
     """Return the error for a request that is larger than the maximum."""
-    return BadUserInput(f"The request may have {max_bytes} bytes at most.")
+    return ProtocolRefusal(f"The request may have {max_bytes} bytes at most.", RpcCode.RESOURCE_EXHAUSTED)
 
 
 def methods(options: RpcOptions) -> list[Method]:

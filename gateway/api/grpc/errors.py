@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.errors import BadUserInput, Code, GatewayError, Internal, Violation
 from usergateway.v1 import users_pb2
 
-__all__ = ["DOMAIN", "STATUS", "RpcCode", "field_path", "partial_errors", "status_of"]
+__all__ = ["DOMAIN", "STATUS", "ProtocolRefusal", "RpcCode", "field_path", "partial_errors", "status_of"]
 
 DOMAIN = "usergateway"
 
@@ -68,6 +68,14 @@ _DEFAULT_RETRY_AFTER = 1.0  # seconds, where the source states no time
 _REQUEST_FIELDS = {"change": "user", "first": "page_size", "after": "page_token"}
 
 
+class ProtocolRefusal(BadUserInput):
+    """A request that gRPC or Connect refuse with another code than that of other invalid requests."""
+
+    def __init__(self, message: str, rpc_code: RpcCode) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+
+
 def status_of(error: Exception, request_id: str, location: str) -> status_pb2.Status:
     """Return the status of an exception; log a defect of the gateway with the request id, and mask it."""
     if not isinstance(error, GatewayError) or isinstance(error, Internal):
@@ -86,7 +94,8 @@ def status_of(error: Exception, request_id: str, location: str) -> status_pb2.St
     if error.violations:
         details.append(_packed(_bad_request(error.violations)))
     message = error.message_with_paths(field_path) if isinstance(error, BadUserInput) else error.message
-    return status_pb2.Status(code=STATUS[error.code], message=_truncate(message), details=details)
+    code = error.rpc_code if isinstance(error, ProtocolRefusal) else STATUS[error.code]
+    return status_pb2.Status(code=code, message=_truncate(message), details=details)
 
 
 def partial_errors(

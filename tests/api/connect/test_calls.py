@@ -146,13 +146,43 @@ async def test_compressed_messages(world: Any, *, as_json: bool) -> None:
         assert len(users_pb2.ListUsersResponse.FromString(large).users) > 5
 
 
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+async def test_a_client_that_states_no_accepted_codings(world: Any, coding: str) -> None:
+    """It accepts the coding of its own request, as Connect states it, by POST, by GET and for a stream."""
+    body = b'{"pageSize": 20}'
+    body = gzip.compress(body) if coding == "gzip" else body
+    path, session, skip = world.client.path("ListUsers"), world.client.session, ["Accept-Encoding"]
+    headers = JSON | {"Content-Encoding": coding}
+    async with session.post(path, data=body, headers=headers, skip_auto_headers=skip) as response:
+        posted = response.status, response.headers.get("Content-Encoding", "identity")
+    parameters = {"encoding": "json", "base64": "1", "compression": coding, "message": urlsafe_b64encode(body).decode()}
+    async with session.get(path, params=parameters, skip_auto_headers=skip) as response:
+        read = response.status, response.headers.get("Content-Encoding", "identity")
+    stream = {"Content-Type": "application/connect+json", "Connect-Content-Encoding": coding}
+    async with session.post(
+        world.client.path("WatchUsers"), data=b"\x00\x00\x00\x00\x02{}", headers=stream, skip_auto_headers=skip
+    ) as response:
+        watched = response.status, response.headers.get("Connect-Content-Encoding", "identity")
+    assert posted == read == watched == (200, coding)
+
+
+async def test_messages_of_no_bytes(world: Any) -> None:
+    """No bytes are not decompressed: in the binary form they are a message without fields."""
+    headers = {"Content-Type": "application/proto", "Content-Encoding": "gzip"}
+    async with world.client.session.post(world.client.path("ListUsers"), data=b"", headers=headers) as response:
+        assert response.status == 200, await response.read()
+    parameters = {"encoding": "proto", "base64": "1", "compression": "gzip", "message": ""}
+    async with world.client.session.get(world.client.path("ListUsers"), params=parameters) as response:
+        assert response.status == 200, await response.read()
+
+
 async def test_a_bomb(world: Any) -> None:
     """A small compressed body of a large request is refused before all of it is decompressed."""
     body = gzip.compress(b" " * 50_000_000)
     headers = JSON | {"Content-Encoding": "gzip"}
     async with world.client.session.post(world.client.path("GetUser"), data=body, headers=headers) as response:
         assert (response.status, (await response.json())["message"]) == (
-            400,
+            429,
             "The request may have 131072 bytes at most.",
         )
     parameters = {
@@ -163,17 +193,17 @@ async def test_a_bomb(world: Any) -> None:
     }
     async with world.client.session.get(world.client.path("GetUser"), params=parameters) as response:
         assert (response.status, (await response.json())["message"]) == (
-            400,
+            429,
             "The request may have 131072 bytes at most.",
         )
 
 
 async def test_sizes(world: Any) -> None:
-    """A request may be as large as by gRPC; as JSON, twice as large."""
+    """A request may be as large as by gRPC; as JSON, twice as large. A larger one is `resource_exhausted`."""
     longest = 64 * 1024
     for as_json, size, status in (
-        *((False, longest, 404), (False, longest + 1, 400)),
-        *((True, longest, 404), (True, 2 * longest, 404), (True, 2 * longest + 1, 400)),
+        *((False, longest, 404), (False, longest + 1, 429)),
+        *((True, longest, 404), (True, 2 * longest, 404), (True, 2 * longest + 1, 429)),
     ):
         request = users_pb2.GetUserRequest(id="acus_nobody", source=1)  # type: ignore[arg-type]  # the stubs want an enum
         body = json_format.MessageToJson(request).encode() if as_json else request.SerializeToString()
@@ -187,7 +217,7 @@ async def test_sizes(world: Any) -> None:
     huge = json.dumps({"id": "x" * (longest + 1)}).encode()
     async with world.client.session.post(world.client.path("GetUser"), data=huge, headers=JSON) as response:
         assert (response.status, (await response.json())["message"]) == (
-            400,
+            429,
             "The request may have 65536 bytes at most.",
         )
 

@@ -120,7 +120,7 @@ REFUSED: list[tuple[Any, ...]] = [
     (framed(b"{}", 1), {}, "internal"),
     (framed(b"{}", 1), {"Connect_Content_Encoding": "identity"}, "internal"),
     (framed(b"{}", 1), {"Connect_Content_Encoding": "gzip"}, "invalid_argument"),
-    (framed(gzip.compress(b" " * 5_000_000), 1), {"Connect_Content_Encoding": "gzip"}, "invalid_argument"),
+    (framed(gzip.compress(b" " * 5_000_000), 1), {"Connect_Content_Encoding": "gzip"}, "resource_exhausted"),
     (framed(b"{}"), {"Connect_Content_Encoding": "snappy"}, "unimplemented"),
     (framed(b"{"), {}, "invalid_argument"),
     (framed(b'{"ids": ["x"]}'), {}, "invalid_argument"),
@@ -135,6 +135,16 @@ async def test_refused_streams(world: Any) -> None:
         async with watching(world, body, **sent) as stream:
             assert await stream.read() is None
             assert stream.end["error"]["code"] == code, (body, sent)
+
+
+async def test_the_size_of_a_request(world: Any) -> None:
+    """The message may have so many bytes, in addition to its envelope."""
+    longest = 512 * 1024
+    for size, message in ((longest, "is not the id of an event"), (longest + 1, f"may have {longest} bytes at most")):
+        request = users_pb2.WatchUsersRequest(resume_token="x" * (size - 4))  # 4: its tag and its length
+        async with watching(world, framed(request.SerializeToString()), is_json=False) as stream:
+            assert await stream.read() is None
+            assert message in stream.end["error"]["message"]
 
 
 async def test_compressed_events(world: Any) -> None:

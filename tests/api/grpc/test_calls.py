@@ -107,6 +107,8 @@ async def test_a_request_that_is_too_large(open_world: Any) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await world.start("UpdateSoftwareOneUser", id="USR-0000-0001", user={"icon": huge})
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        failure = await world.fail("GetUser", id="x" * 64 * 1024, source=1)
+        assert (failure.status, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "BAD_USER_INPUT")
         assert await world.calls() == []
 
 
