@@ -33,13 +33,13 @@ class _Entries:
             self._counts[argument.__qualname__] += 1
 
     def write(self, *_: Any) -> None:
+        counts, self._counts = self._counts, Counter()  # what follows is counted as well
         rows = [
             ["C", 0, code, count]
             if isinstance(code, str)
             else [code.co_filename, code.co_firstlineno, code.co_qualname, count]
-            for code, count in self._counts.most_common()
+            for code, count in counts.most_common()
         ]
-        self._counts.clear()
         unfinished = self._file.with_suffix(".part")
         unfinished.write_bytes(orjson.dumps(rows))
         unfinished.rename(self._file)
