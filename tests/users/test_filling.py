@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.grpc.errors import partial_errors
 from gateway.api.grpc.messages import Messages
@@ -40,7 +41,7 @@ class FakeLoaders:
 
 
 message_of = Messages(attrgetter("image_url")).of
-READ_PLAN = read_plan_of_user(users_pb2.VIEW_FULL, ())
+READ_PLAN = read_plan_of_user(users_pb2.VIEW_FULL, FieldMask())
 WITH_ORGANIZATION = User(UserSource.RESELLER, "u1", "r1", organization=Organization("r1", "o1"))
 
 
@@ -84,7 +85,7 @@ async def test_a_defect_in_a_lookup_is_masked(caplog: pytest.LogCaptureFixture) 
 
 async def test_no_lookups_in_the_basic_view() -> None:
     """In the basic view a record is returned as the source sent it."""
-    read_plan = read_plan_of_user(users_pb2.VIEW_BASIC, ())
+    read_plan = read_plan_of_user(users_pb2.VIEW_BASIC, FieldMask())
     loaders: Any = FakeLoaders(read_plan.plan, {})
     assert await Filler(loaders).fill(WITH_ORGANIZATION, read_plan.lookups) is WITH_ORGANIZATION
     assert loaders.requested == []

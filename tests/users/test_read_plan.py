@@ -1,6 +1,7 @@
 """Plans for a view, or for dotted paths by the names of the domain."""
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.grpc.read_mask import read_plan_of_user
 from gateway.errors import BadUserInput, Rule
@@ -15,7 +16,7 @@ MASK = ("name", "role.permissions", "department.location.name", "accounts.nodes.
 
 def test_paths_are_planned_as_a_read_mask_is() -> None:
     """Paths of the domain give the plan of the read mask of the same fields."""
-    plan, masked = read_plan_of_paths("User", PATHS), read_plan_of_user(0, MASK)
+    plan, masked = read_plan_of_paths("User", PATHS), read_plan_of_user(0, FieldMask(paths=MASK))
     assert (plan.plan, plan.lookups) == (masked.plan, masked.lookups)
     assert plan.only == Selection.of(*PATHS)
     assert plan.plan.of(Kind.DEPARTMENT) == {"details", "location"}

@@ -1,7 +1,6 @@
 """The responses of Connect: a message, or an error, with the trailers of the call as header fields."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
 from google.rpc import status_pb2
@@ -37,17 +36,18 @@ _STREAM_HEADERS = {
     name: FixedHeaders(("Content-Type", STREAM_PREFIX + name), *_PRIVATE, *UNBUFFERED) for name in CODECS
 }
 _ERROR_HEADERS = _UNARY_HEADERS["json"]
-_ALSO_HEADERS: Final = frozenset({"x-request-id", "server-timing", "ratelimit", "ratelimit-policy", "cache-status"})
+_ALSO_HEADERS = {
+    name.lower(): name for name in ("X-Request-ID", "Server-Timing", "RateLimit", "RateLimit-Policy", "Cache-Status")
+}
 """The trailers that are sent as header fields of HTTP as well: browsers, proxies and tools read them there."""
 
-_TRAILERS = ("X-Request-ID", "Server-Timing", "RateLimit", "RateLimit-Policy", "Cache-Status", "Idempotency-Replayed")
+_TRAILERS = (*_ALSO_HEADERS.values(), "Idempotency-Replayed")
 _EXPOSED = ", ".join(
     (
         *("Content-Encoding", "Connect-Content-Encoding", RESUME_TOKEN),
         *(f"Trailer-{name}" for name in (*_TRAILERS, PARTIAL_ERRORS, FRESHNESS)),
     )
 )
-_NAMES = {name.lower(): name for name in _TRAILERS}
 
 
 class ResponseOptions(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def failed_stream(call: Call, status: status_pb2.Status, codec: Codec, headers: 
 
 def stream_headers(codec: Codec, headers: Mapping[str, str], more: _Fields) -> ExtendedHeaders:
     """Return the header fields of a stream; `headers` are those of the request."""
-    fields = ((_NAMES.get(name, name), value) for name, value in more)
+    fields = ((_ALSO_HEADERS.get(name, name), value) for name, value in more)
     return _STREAM_HEADERS[codec.name].with_fields(*fields, *_exposed(headers))
 
 
@@ -106,8 +106,9 @@ def _unary(
     fields = [*more]
     for name, value in call.all_trailers():
         text = header_value(value) if isinstance(value, bytes) else value
-        if name in _ALSO_HEADERS:
-            fields.append((_NAMES[name], text))
+        header = _ALSO_HEADERS.get(name)
+        if header is not None:
+            fields.append((header, text))
         fields.append((f"Trailer-{name}", text))
     if options.may_compress and is_worth_compressing(body):
         body = compress(body)

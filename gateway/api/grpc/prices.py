@@ -60,15 +60,15 @@ def _page(calls: int, read_plan: Callable[[Any], ReadPlan]) -> Callable[[Any], i
 
 
 def _user(request: Any) -> ReadPlan:
-    return read_plan_of_user(request.view, request.read_mask.paths)
+    return read_plan_of_user(request.view, request.read_mask)
 
 
 def _role(request: Any) -> ReadPlan:
-    return read_plan_of_role(request.read_mask.paths)
+    return read_plan_of_role(request.read_mask)
 
 
 def _department(request: Any) -> ReadPlan:
-    return read_plan_of_department(request.read_mask.paths)
+    return read_plan_of_department(request.read_mask)
 
 
 _PRICES: Mapping[type, Callable[[Any], int]] = {

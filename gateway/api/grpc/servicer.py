@@ -41,7 +41,7 @@ class UserServicer:
 
     async def get_user(self, request: users_pb2.GetUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         source = SOURCES.value(request.source, ("source",))
         loaders = call.track(service.loaders(read_plan.plan_of_one))
         found = service.read(service.ref(Kind.USER, request.id, source), loaders=loaders)
@@ -53,7 +53,7 @@ class UserServicer:
 
     async def list_users(self, request: users_pb2.ListUsersRequest, call: Call) -> users_pb2.ListUsersResponse:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         first, after = page_of(request)
         loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_users(_filter(request.filter), first=first, after=after, loaders=loaders)
@@ -69,7 +69,7 @@ class UserServicer:
 
     async def find_person(self, request: users_pb2.FindPersonRequest, call: Call) -> users_pb2.Person:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         loaders = call.track(service.loaders(read_plan.plan))
         person = await service.find_person(request.email, loaders=loaders)
         call.report_missing(person.unavailable)
@@ -85,7 +85,7 @@ class UserServicer:
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
         read_plan = read_plan_of_user(
-            request.view, request.read_mask.paths
+            request.view, request.read_mask
         )  # before the change, which it must not follow if it is not valid
         created = await service.create_account_user(
             change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.mark_replayed
@@ -96,7 +96,7 @@ class UserServicer:
 
     async def update_account_user(self, request: users_pb2.UpdateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         changed = await service.update_account_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
@@ -111,7 +111,7 @@ class UserServicer:
         self, request: users_pb2.UpdateSoftwareOneUserRequest, call: Call
     ) -> users_pb2.User:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         loaders = call.track(service.loaders(read_plan.plan))
         changed = await service.update_software_one_user(
             request.id,
@@ -124,7 +124,7 @@ class UserServicer:
 
     async def update_reseller_user(self, request: users_pb2.UpdateResellerUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(request.view, request.read_mask.paths)
+        read_plan = read_plan_of_user(request.view, request.read_mask)
         changed = await service.update_reseller_user(
             request.id,
             change_of(request.user, request.update_mask.paths),
@@ -138,14 +138,14 @@ class UserServicer:
 
     async def get_role(self, request: users_pb2.GetRoleRequest, call: Call) -> users_pb2.Role:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_role(request.read_mask.paths)
+        read_plan = read_plan_of_role(request.read_mask)
         loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_role(request.id, loaders=loaders)
         return await self._resource(users_pb2.Role, found, read_plan, loaders, call)
 
     async def list_roles(self, request: users_pb2.ListRolesRequest, call: Call) -> users_pb2.ListRolesResponse:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_role(request.read_mask.paths)
+        read_plan = read_plan_of_role(request.read_mask)
         first, after = page_of(request)
         loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_roles(first=first, after=after, search=_given(request, "search"), loaders=loaders)
@@ -159,7 +159,7 @@ class UserServicer:
 
     async def get_department(self, request: users_pb2.GetDepartmentRequest, call: Call) -> users_pb2.Department:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_department(request.read_mask.paths)
+        read_plan = read_plan_of_department(request.read_mask)
         loaders = call.track(service.loaders(read_plan.plan))
         found = await service.get_department(request.id, loaders=loaders)
         return await self._resource(users_pb2.Department, found, read_plan, loaders, call)
@@ -168,7 +168,7 @@ class UserServicer:
         self, request: users_pb2.ListDepartmentsRequest, call: Call
     ) -> users_pb2.ListDepartmentsResponse:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_department(request.read_mask.paths)
+        read_plan = read_plan_of_department(request.read_mask)
         first, after = page_of(request)
         loaders = call.track(service.loaders(read_plan.plan))
         page = await service.list_departments(
