@@ -1,6 +1,6 @@
 """The methods of `UserService` by the Connect protocol: unary calls by POST and GET, and the stream of WatchUsers."""
 
-from collections.abc import Awaitable, Coroutine, Hashable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 
 from gateway.api.capacity import Capacity
-from gateway.api.connect.codecs import CODECS, STREAM_PREFIX, UNARY_PREFIX, Codec
+from gateway.api.connect.codecs import STREAM_PREFIX, UNARY_PREFIX, Codec
 from gateway.api.connect.compression import GZIP, may_respond_with_gzip
 from gateway.api.connect.envelopes import MAX_HEAD, only_message
 from gateway.api.connect.event_body import EventBody
+from gateway.api.connect.heads import Head, Heads
 from gateway.api.connect.requests import (
     check_coding,
     check_origin,
-    check_version,
+    checked_timeout,
+    codec_in_head,
     codec_in_url,
     coding_in_url,
     message_in_url,
     parameters,
-    timeout_of,
 )
 from gateway.api.connect.responses import (
     ResponseOptions,
@@ -44,26 +45,9 @@ from gateway.callers.revocation import CredentialWatch
 from gateway.errors import BadUserInput, GatewayError, SourceTimeout
 from gateway.events.log import EventLog
 from gateway.freshness import Freshness, FreshnessReport
-from gateway.kit.shaped_headers import ShapedHeaders
 from gateway.users.service import UserService
 
 __all__ = ["ConnectEndpoint", "FastCall"]
-
-_FIELDS = frozenset(
-    {
-        "accept-encoding",
-        "cache-control",
-        "connect-protocol-version",
-        "connect-timeout-ms",
-        "content-encoding",
-        "content-type",
-        "host",
-        "origin",
-    }
-)
-"""The header fields of which the fast path has to know something."""
-
-_MAX_HEADS = 64
 
 
 class ConnectEndpoint:
@@ -83,7 +67,7 @@ class ConnectEndpoint:
         self._watching = Watching(events, credentials, messages, pictures.window)
         self._admission = CallAdmission.of(credentials, capacity, options)
         servicer = UserServicer(service, messages)
-        self._heads: dict[Hashable, _Head | None] = {}
+        self._heads = Heads()
         self._methods: dict[str, tuple[Method, Respond | None]] = {
             method.name: (method, None if method.is_stream else servicer.method(method.name))
             for method in methods(options)
@@ -109,7 +93,7 @@ class ConnectEndpoint:
         body = request.body
         if execute is None or not isinstance(body, bytes):
             return None
-        head = self._check_head(method, cors, request)
+        head = self._heads.find(method, cors, request)
         if head is None or len(body) > head.max_bytes:
             return None
         connection = request.connection()
@@ -122,45 +106,12 @@ class ConnectEndpoint:
             return None
         return FastCall(self, method, execute, head, request, connection, CheckedCall(principal, message))
 
-    def _check_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":
-        """Return what the head of a valid POST contains.
-
-        Clients send the same one again and again, or heads that differ in fields that make no difference here.
-        """
-        headers = request.headers
-        if not isinstance(headers, ShapedHeaders):
-            return self._read_head(method, cors, request)
-        head = headers.checked
-        if not isinstance(head, _Head) or head.endpoint is not self:
-            key = (method.name, cors, request.method, *headers.key(_FIELDS))
-            if key not in self._heads:
-                if len(self._heads) >= _MAX_HEADS:
-                    self._heads.clear()
-                self._heads[key] = self._read_head(method, cors, request)
-            head = headers.checked = self._heads[key]
-        return head
-
-    def _read_head(self, method: Method, cors: Cors | None, request: WebRequest) -> "_Head | None":
-        headers = request.headers
-        codec = _codec(request, UNARY_PREFIX) if request.method == "POST" else None
-        if codec is None or (cors is not None and cors.is_rebound(request)):
-            return None
-        coding = headers.get("content-encoding")
-        try:
-            check_version(headers.get("connect-protocol-version"))
-            check_coding(coding)
-            timeout = timeout_of(headers)
-        except GatewayError:  # as above
-            return None
-        wanted = Freshness.parse(headers.get("cache-control"))
-        return _Head(self, codec, codec.max_bytes(method), timeout, wanted, response_options(headers, coding))
-
     async def _respond_once(
         self, method: Method, execute: Respond, cors: Cors | None, request: WebRequest
     ) -> WebResponse:
         is_get = request.method == "GET"
         sent = parameters(request.query) if is_get else {}
-        codec = codec_in_url(sent) if is_get else _codec(request, UNARY_PREFIX)
+        codec = codec_in_url(sent) if is_get else codec_in_head(request, UNARY_PREFIX)
         if codec is None:
             return unsupported_response(UNARY_PREFIX)
         headers = request.headers
@@ -169,9 +120,7 @@ class ConnectEndpoint:
         coding = coding_in_url(sent) if is_get else headers.get("content-encoding")
         options = response_options(headers, coding)
         try:
-            check_version(headers.get("connect-protocol-version"))
-            check_coding(coding)
-            call.timeout = timeout_of(headers)
+            call.timeout = checked_timeout(headers, coding)
             if is_get:
                 if cors is not None:
                     check_origin(request, cors)
@@ -204,18 +153,15 @@ class ConnectEndpoint:
         return message_response(call, codec.write(message), codec, options)
 
     async def _respond_with_stream(self, method: Method, request: WebRequest) -> WebResponse:
-        codec = _codec(request, STREAM_PREFIX)
+        codec = codec_in_head(request, STREAM_PREFIX)
         if codec is None:
             return unsupported_response(STREAM_PREFIX)
         headers = request.headers
         request.report.kind = "stream"
         call = _call(method, request, Freshness.parse(headers.get("cache-control")), request.connection())
-        body: EventBody | None = None
         try:
-            check_version(headers.get("connect-protocol-version"))
-            call.timeout = timeout_of(headers)
             coding = headers.get("connect-content-encoding")
-            check_coding(coding)
+            call.timeout = checked_timeout(headers, coding)
             check_coding(headers.get("content-encoding"))
             await self._admission.admit(call)
             data = await self._read(request, codec.max_bytes(method), self._admission.timeout, MAX_HEAD)
@@ -266,24 +212,13 @@ class ConnectEndpoint:
         call.close()
 
 
-class _Head(msgspec.Struct, frozen=True, eq=False):
-    """What the head of a unary call by POST contains. `max_bytes` is the maximum size of its body."""
-
-    endpoint: ConnectEndpoint
-    codec: Codec
-    max_bytes: int
-    timeout: float | None
-    wanted: Freshness
-    options: ResponseOptions
-
-
 class FastCall(msgspec.Struct, frozen=True, eq=False):
     """A unary call that `ConnectEndpoint.try_handle` has checked."""
 
     endpoint: ConnectEndpoint
     method: Method
     execute: Respond
-    head: _Head
+    head: Head
     request: WebRequest
     connection: Connection
     checked: CheckedCall
@@ -300,12 +235,6 @@ class FastCall(msgspec.Struct, frozen=True, eq=False):
         call = _call(self.method, self.request, head.wanted, self.connection)
         call.timeout = head.timeout
         return self.endpoint.execute(call, self.execute, head.codec, head.options, self.checked)
-
-
-def _codec(request: WebRequest, prefix: str) -> Codec | None:
-    """Return the form of the messages of a POST; None where its media type is not supported."""
-    content_type = request.content_type
-    return CODECS.get(content_type[len(prefix) :]) if content_type.startswith(prefix) else None
 
 
 async def _misdirected() -> WebResponse:

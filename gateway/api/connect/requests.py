@@ -17,12 +17,12 @@ from gateway.errors import BadUserInput, Forbidden
 __all__ = [
     "check_coding",
     "check_origin",
-    "check_version",
+    "checked_timeout",
+    "codec_in_head",
     "codec_in_url",
     "coding_in_url",
     "message_in_url",
     "parameters",
-    "timeout_of",
 ]
 
 _VERSION = "1"
@@ -31,28 +31,24 @@ _OF_THIS_SITE = frozenset({"same-origin", "none"})
 _IDENTITY = frozenset({"", "identity"})
 
 
-def timeout_of(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds until the deadline of the client; None without a deadline.
+def checked_timeout(headers: Mapping[str, str], coding: str | None) -> float | None:
+    """Return the seconds until the deadline of the client, None without one, of a request that can be understood.
+
+    `coding` is the compression of its message.
 
     Raises:
-        BadUserInput: `Connect-Timeout-Ms` is not valid.
+        BadUserInput: the version of the protocol is another one, or `Connect-Timeout-Ms` is not valid.
+        ProtocolRefusal: the compression is another one than gzip.
     """
+    if headers.get("connect-protocol-version", _VERSION) != _VERSION:
+        raise BadUserInput(f"`Connect-Protocol-Version` must be {_VERSION}.")
+    check_coding(coding)
     value = headers.get("connect-timeout-ms")
     if value is None:
         return None
     if not _TIMEOUT.fullmatch(value):
         raise BadUserInput("`Connect-Timeout-Ms` must be milliseconds, of at most 10 digits.")
     return int(value) / 1000
-
-
-def check_version(version: str | None) -> None:
-    """Check the version of the protocol, where a request states one.
-
-    Raises:
-        BadUserInput: it is another one.
-    """
-    if version is not None and version != _VERSION:
-        raise BadUserInput(f"`Connect-Protocol-Version` must be {_VERSION}.")
 
 
 def check_coding(coding: str | None) -> None:
@@ -114,6 +110,12 @@ def message_in_url(method: Method, codec: Codec, sent: Mapping[str, str]) -> byt
     if len(data) > limit:
         raise too_large(limit)
     return data
+
+
+def codec_in_head(request: WebRequest, prefix: str) -> Codec | None:
+    """Return the form of the messages of a POST; None where its media type is not supported."""
+    content_type = request.content_type
+    return CODECS.get(content_type[len(prefix) :]) if content_type.startswith(prefix) else None
 
 
 def coding_in_url(sent: Mapping[str, str]) -> str:
