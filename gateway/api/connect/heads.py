@@ -61,11 +61,13 @@ class Heads:
         head = headers.checked
         if not isinstance(head, Head) or head.heads is not self:
             key = (method.name, cors, request.method, *headers.key(_FIELDS))
-            if key not in self._found:
+            try:
+                head = self._found[key]  # once: a tuple is hashed anew for each look-up
+            except KeyError:
                 if len(self._found) >= _MAX_HEADS:
                     self._found.clear()
-                self._found[key] = self._read(method, cors, request)
-            head = headers.checked = self._found[key]
+                head = self._found[key] = self._read(method, cors, request)
+            headers.checked = head
         return head
 
     def _read(self, method: Method, cors: Cors | None, request: WebRequest) -> Head | None:
