@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from gateway.events.deduplication import RecentChanges, deduplication_keys, process_digest
+from gateway.events.deduplication import RecentChanges, deduplication_keys
 from gateway.events.log import (
     ChangeListener,
     Draining,
@@ -113,7 +113,7 @@ class MemoryEventLog:
         occurred_at: Timestamp | None = None,
     ) -> bool:
         now = self._clock.time()
-        keys = deduplication_keys(change, user, name, now=now, digest=process_digest)
+        keys = deduplication_keys(change, user, name, now=now, digest=hash)
         result = self._changes.add(keys, external=external)
         if result is _PUBLISHED:
             at = occurred_at or event_time(now)
