@@ -23,6 +23,7 @@ class AllowanceExceeded(RateLimited):
 class Capacity:
     """The allowances and the gate. Without `rates` callers have no allowance, without a `gate` there is no bound.
 
+    `has_allowances`: the cost that callers may spend is limited.
     `try_enter` takes a slot of the gate for a caller if that needs no wait, and returns whether it was taken; `leave`
     releases it. Both are those of the gate.
     """
@@ -30,13 +31,9 @@ class Capacity:
     def __init__(self, *, rates: RateLimit | None = None, gate: Gate | None = None) -> None:
         self._rates = rates
         self._gate = gate
+        self.has_allowances = rates is not None
         self.try_enter: Callable[[str], bool] = _always_enter if gate is None else gate.try_enter
         self.leave: Callable[[str], None] = _nothing_to_leave if gate is None else gate.leave
-
-    @property
-    def has_allowances(self) -> bool:
-        """Whether the cost that callers may spend is limited."""
-        return self._rates is not None
 
     def is_immediate(self, caller: str) -> bool:
         """Return whether an operation of that caller would now be charged, and get a slot, without waiting."""
