@@ -69,11 +69,10 @@ class AccountSource:
         self.directories: Mapping[Kind, Directory[Any]] = account_directories(self._api)
         self.probes = account_probes(self._api, self.directories, self.changes_since)
 
-    async def fetch_user(self, ref: Ref, needs: frozenset[str]) -> model.User | None:
+    def fetch_user(self, ref: Ref, needs: frozenset[str]) -> Coroutine[Any, Any, model.User | None]:
         version = self._version or APRIL  # which takes a part of what the others take, and gets the profile anyhow
         include = _include_needed(needs, version.get_includes)
-        found = await self._api.find(_USER_PATH, {"id": ref.source_id}, raw_query=include)
-        return decode_response(wire.USER_DECODER, *found) if found else None
+        return self._api.find_record(wire.USER_DECODER, _USER_PATH, {"id": ref.source_id}, raw_query=include)
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
         # There is no filter by e-mail address: `q` finds it, and longer ones that contain it

@@ -1,14 +1,15 @@
 """Calls to the endpoints of one source: URL, headers, and exceptions for statuses outside 2xx."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
 from gateway.sources.http.causes import failed_response
 from gateway.sources.http.exchange import ConstantHeaders, Multipart, Request, Response, ResultObserver, Send
+from gateway.sources.http.json import Decoder, decode_response
 from gateway.sources.http.source_clock import SourceClock
 
 __all__ = ["Api", "Query"]
@@ -42,6 +43,7 @@ class Api:
         self._source = str(source)  # an enum's member is a str, but orjson refuses it as a key
         self._send = send
         self._base_url = base_url.rstrip("/")
+        self._around_parameters: dict[str, tuple[str, str]] = {}  # by the template: there are a few
         self._headers = ConstantHeaders(headers)
         self._to_error = to_error
         self._observe = observe
@@ -85,10 +87,22 @@ class Api:
         if self._observe is not None:
             self._observe(request, error)
 
-    async def find(
+    def find(
         self, template: str, path_params: Mapping[str, str], *, query: Query = (), raw_query: str = ""
-    ) -> tuple[Request, Response] | None:
+    ) -> Coroutine[Any, Any, tuple[Request, Response] | None]:
         """Make a GET call for one record; return None if there is no such record, which is no failure."""
+        return self.find_record(None, template, path_params, query=query, raw_query=raw_query)
+
+    async def find_record(
+        self,
+        decoder: Decoder[Any] | None,
+        template: str,
+        path_params: Mapping[str, str],
+        *,
+        query: Query = (),
+        raw_query: str = "",
+    ) -> Any:
+        """Make the same call, and decode the record; without a decoder, return the request and the response."""
         request = self._request("GET", self._url(template, path_params, query, raw_query), template, None, None)
         try:
             response = await self._send(request)
@@ -103,7 +117,7 @@ class Api:
                     self._observe(request, None)
                 return None
             raise self._failure(request, response, failure)
-        return request, response
+        return (request, response) if decoder is None else decode_response(decoder, request, response)
 
     def _request(
         self,
@@ -141,9 +155,9 @@ class Api:
         if not path_params:
             url = self._base_url + template
         elif len(path_params) == 1:
+            before, after = self._around_parameters.get(template) or self._around_parameter(template)
             [value] = path_params.values()
-            before, after = _around_parameter(template)
-            url = f"{self._base_url}{before}{_escape(value)}{after}"
+            url = f"{before}{_escape(value)}{after}"
         else:
             url = self._base_url + template.format_map({name: _escape(value) for name, value in path_params.items()})
         if query:
@@ -151,15 +165,18 @@ class Api:
             raw_query = f"{pairs}&{raw_query}" if raw_query else pairs
         return f"{url}?{raw_query}" if raw_query else url
 
-
-@lru_cache(maxsize=256)
-def _around_parameter(template: str) -> list[str]:
-    """Return what a path template has before and after its only parameter."""
-    return _PARAMETER.split(template)
+    def _around_parameter(self, template: str) -> tuple[str, str]:
+        """Return what a URL has before and after the only parameter of its path."""
+        before, after = _PARAMETER.split(template)
+        found = self._around_parameters[template] = self._base_url + before, after
+        return found
 
 
 def _escape(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe="")
+    # An identifier, as most ids are, has letters, digits and underscores.
+    if (text.isidentifier() and text.isascii()) or _PLAIN.fullmatch(text):
+        return text
+    return quote(text, safe="")
 
 
 def _escape_name(name: str) -> str:

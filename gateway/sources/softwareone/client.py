@@ -1,6 +1,6 @@
 """The calls to the softwareone source."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
 import orjson
@@ -87,9 +87,9 @@ class SoftwareOneSource:
             user = await self._read_user(user.id, select)
         return None if user is None else user.record(self._base_url)
 
-    async def _read_user(self, source_id: str, select: str) -> MarketplaceWireUser | None:
-        found = await self._api.find(_USER_PATH, {"id": source_id}, query=[("select", select)] if select else ())
-        return decode_response(_USER, *found) if found else None
+    def _read_user(self, source_id: str, select: str) -> Coroutine[Any, Any, MarketplaceWireUser | None]:
+        query = [("select", select)] if select else ()
+        return self._api.find_record(_USER, _USER_PATH, {"id": source_id}, query=query)
 
     async def page_users(self, query: UserQuery, position: str | None, limit: int, needs: frozenset[str]) -> Window:
         start, size = int(position or 0), min(limit, _MAX_LIMIT)
