@@ -262,7 +262,8 @@ async def test_no_secrets(transport: Any, kind: str) -> None:
             source.fetch_user(Ref(Kind.USER, UserSource.ACCOUNT, "id-4711"), frozenset()),
             return_exceptions=True,
         )
-    causes = [str(error.failed_call) for error in failures if isinstance(error, GatewayError)]
+    # Without the address, whose port may contain the digits of the id.
+    causes = [str(error.failed_call).replace(leaking.url, "") for error in failures if isinstance(error, GatewayError)]
     assert causes
     assert all("secret-token-1" not in cause and "4711" not in cause for cause in causes), causes
 
