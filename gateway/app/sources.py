@@ -229,7 +229,7 @@ class ConfiguredSources:
 
     def _observe_result(self, request: Request, error: GatewayError | None) -> None:
         self._observer.call_result(request, error)
-        if isinstance(error, SourceCredentials | Unauthenticated):
+        if error is not None and isinstance(error, SourceCredentials | Unauthenticated):
             self._on_refused(current_principal.get(), UserSource(request.source))
 
     def _is_used(self, name: UserSource) -> bool:
