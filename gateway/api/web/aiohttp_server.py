@@ -26,11 +26,12 @@ from gateway.api.web.aiohttp_messages import (
     write_stream,
 )
 from gateway.api.web.aiohttp_websocket import serve_websocket
-from gateway.api.web.http import SocketHandler, WebRequest, WebResponse
+from gateway.api.web.http import WebRequest, WebResponse
 from gateway.api.web.open_connections import ConnectionLimit, OpenConnections, listen, stop_listening
 from gateway.api.web.request_target import split_target
 from gateway.api.web.response_bytes import encode_response
 from gateway.api.web.site import Site
+from gateway.api.web.sockets import SocketHandler
 from gateway.kit.shaped_headers import ShapedHeaders
 
 __all__ = ["AiohttpServer", "aiohttp_application"]

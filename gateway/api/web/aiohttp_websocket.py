@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http import WebSocketError
 
-from gateway.api.web.http import FIRST_MESSAGE, Closed, ControlFrames, SocketHandler, WebRequest
+from gateway.api.web.http import Closed, WebRequest
+from gateway.api.web.sockets import FIRST_MESSAGE, ControlFrames, SocketHandler
 
 __all__ = ["abort", "serve_websocket"]
 

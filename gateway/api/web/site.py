@@ -10,16 +10,8 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.api.web.cors import Cors
-from gateway.api.web.http import (
-    Closed,
-    ExtendedHeaders,
-    Handling,
-    Route,
-    SocketHandler,
-    SocketRoute,
-    WebRequest,
-    WebResponse,
-)
+from gateway.api.web.http import Closed, ExtendedHeaders, Handling, Route, WebRequest, WebResponse
+from gateway.api.web.sockets import SocketHandler, SocketRoute
 from gateway.errors import Code, Internal
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 from gateway.telemetry.telemetry import Telemetry

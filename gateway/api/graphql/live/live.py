@@ -11,7 +11,8 @@ from gateway.api.graphql.live.sse_single import Reservations
 from gateway.api.graphql.live.streams import Streams
 from gateway.api.graphql.live.websocket import WebSocketConnection
 from gateway.api.graphql.live.websocket_endpoint import WebSocketEndpoint
-from gateway.api.web.http import SocketRoute, WebRequest, WebSocket
+from gateway.api.web.http import WebRequest
+from gateway.api.web.sockets import SocketRoute, WebSocket
 
 __all__ = ["Live"]
 

@@ -27,7 +27,8 @@ from gateway.api.graphql.live.messages import (
     read_message,
 )
 from gateway.api.graphql.live.options import LiveOptions
-from gateway.api.web.http import FIRST_MESSAGE, Closed, Headers, WebSocket
+from gateway.api.web.http import Closed, Headers
+from gateway.api.web.sockets import FIRST_MESSAGE, WebSocket
 from gateway.callers.connection import Connection
 from gateway.errors import GatewayError, Internal, RateLimited, Unauthenticated
 from gateway.events.log import Draining

@@ -7,7 +7,8 @@ from gateway.api.graphql.live.connections import Connections
 from gateway.api.graphql.live.messages import PROTOCOL, CloseCode, SocketClose
 from gateway.api.graphql.live.options import LiveEvent, Observe
 from gateway.api.graphql.live.websocket import WebSocketConnection
-from gateway.api.web.http import WebRequest, WebSocket
+from gateway.api.web.http import WebRequest
+from gateway.api.web.sockets import WebSocket
 from gateway.events.log import Draining
 
 __all__ = ["WebSocketEndpoint"]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from gateway.api.web.http import Closed, SocketHandler, WebRequest, WebResponse
+from gateway.api.web.http import Closed, WebRequest, WebResponse
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
@@ -15,6 +15,7 @@ from gateway.api.web.lean.whole_request import WholeRequestParser, WholeRequestR
 from gateway.api.web.open_connections import OpenConnections
 from gateway.api.web.response_bytes import CLOSE, encode_response, response_head
 from gateway.api.web.site import FastResponse, Site
+from gateway.api.web.sockets import SocketHandler
 from gateway.kit.timers import IdleTimer
 
 __all__ = ["ServerConnection"]

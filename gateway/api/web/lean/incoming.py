@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 
-from gateway.api.web.http import SocketHandler, WebRequest
+from gateway.api.web.http import WebRequest
 from gateway.api.web.inflated import InflatedBody
 from gateway.api.web.lean.body import Body
+from gateway.api.web.sockets import SocketHandler
 from gateway.kit.lazy_headers import LazyHeaders
 
 __all__ = ["IncomingRequest", "RejectedRequest"]

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from gateway.api.web.http import Malformed, SocketHandler
+from gateway.api.web.http import Malformed
 from gateway.api.web.lean.body import Body, ConnectionIO
 from gateway.api.web.lean.incoming import IncomingRequest, RejectedRequest
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.request_target import split_target
+from gateway.api.web.sockets import SocketHandler
 
 __all__ = ["RequestReader"]
 

@@ -12,11 +12,12 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from gateway.api.web.http import FIRST_MESSAGE, Closed, ControlFrames, WebRequest
+from gateway.api.web.http import Closed, WebRequest
 from gateway.api.web.lean.body import ConnectionIO
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.parse_queue import ParseQueue
 from gateway.api.web.response_bytes import CLOSE, response_head
+from gateway.api.web.sockets import FIRST_MESSAGE, ControlFrames
 
 __all__ = ["LeanWebSocket"]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.api.web.http import Malformed, Route, SocketRoute, TooLarge, WebRequest, WebResponse
+from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
 from gateway.api.web.lean.server import LeanServer
 from gateway.api.web.site import Site
+from gateway.api.web.sockets import SocketRoute
 
 METHODS = ("GET", "POST", "OPTIONS")
 JSON = (("Content-Type", "application/json"),)

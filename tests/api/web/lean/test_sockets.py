@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
-from gateway.api.web.http import Closed, SocketRoute, WebSocket
+from gateway.api.web.http import Closed
+from gateway.api.web.sockets import SocketRoute, WebSocket
 
 HANDSHAKE = (
     b"GET /socket HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
