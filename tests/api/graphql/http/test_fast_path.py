@@ -28,10 +28,10 @@ _TIMES = re.compile(r"dur=[0-9.]+")
 
 @asynccontextmanager
 async def _gateway(**settings: Any) -> AsyncIterator[Gateway]:
-    """Open a gateway in front of a sandbox."""
+    """Open a gateway in front of a sandbox, with fast paths also where `TEST_FAST_PATH` is off for all tests."""
     async with SandboxServer(SandboxOptions(users=4, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-        async with Gateway(Settings(account=account, **settings)) as gateway:
+        async with Gateway(Settings(account=account, fast_path="on", **settings)) as gateway:
             yield gateway
 
 
