@@ -14,6 +14,7 @@ from lean.request_parsers import LeanConnections, Read, Stream, aiohttp_read, le
 
 _HALF = COUNT // 2
 _EARLY = re.compile(rb"HTTP/1\.1 4")
+_FRAMING = re.compile(r"Duplicate '(Host|Content-Length|Transfer-Encoding)'", re.IGNORECASE)
 _REPEATED = 5  # every fifth message is sent several times on a connection
 _EVERYWHERE = 100  # every hundredth message is cut at each of its bytes
 
@@ -42,7 +43,7 @@ LEAN_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
 
 AIOHTTP_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
     "a second Content-Type, User-Agent and the like: none of these frames a message": lambda message, _read: (
-        message.startswith("Duplicate '")
+        message.startswith("Duplicate '") and not _FRAMING.match(message)
     ),
     "a tab after `chunked`, which is white space (RFC 9110, 5.5)": lambda message, read: (
         message.startswith("Request has invalid `Transfer-Encoding`")
@@ -56,6 +57,12 @@ AIOHTTP_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
     ),
 }
 """What aiohttp's parser refuses, and the lean server does not: by its message, and the request as lean reads it."""
+
+_REFUSED_WITHOUT_A_REQUEST = {
+    "Data after `Connection: close`": "lean does not read what follows the last request; aiohttp refuses it",
+    "Duplicate '": "aiohttp refuses a second field as soon as it reads it; lean waits for the end of the head",
+}
+"""What aiohttp's parser refuses where the lean server has no request yet, by the beginning of its message."""
 
 
 def _why(ours: Stream, theirs: Stream) -> str:
@@ -88,9 +95,9 @@ def _why(ours: Stream, theirs: Stream) -> str:
         reasons = [why for why, holds in AIOHTTP_REFUSES.items() if holds(theirs.rejected, ours.requests[common])]
         assert reasons
         return reasons[0]
-    if theirs.rejected.startswith("Data after `Connection: close`"):
-        assert not ours.rejected
-        return "lean does not read what follows the last request; aiohttp refuses it"
+    for beginning, why in _REFUSED_WITHOUT_A_REQUEST.items():
+        if theirs.rejected.startswith(beginning) and not ours.rejected:
+            return why
     assert bool(ours.rejected) == bool(theirs.rejected)
     return ""
 
