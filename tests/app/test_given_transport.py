@@ -133,7 +133,7 @@ async def test_a_deadline_in_a_transport_without_on_write(raw: Any) -> None:
 async def test_a_deadline_before_the_writing() -> None:
     """A change that waits for a connection in a transport that reports writing was not sent."""
     transport = MemoryTransport(_user)
-    async with Gateway(_settings(timeout=0.3), transport=transport) as gateway:
+    async with Gateway(_settings(timeout=1), transport=transport) as gateway:
         assert await gateway.users.get_user("u", ACCOUNT) is not None
         transport.reports = False
         transport.respond = lambda _: asyncio.get_running_loop().create_future()

@@ -374,7 +374,7 @@ async def sent(world: Served, number: int) -> list[dict[str, Any]]:
 async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
     """Each call is in one line, also a retry for a second client after the first one, whose call it is, has left."""
     world = await served()
-    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 3}
     await world.session.post(f"{world.control}/faults", json=fault)
     first = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "first"}))
     await sent(world, 1)
@@ -395,7 +395,7 @@ async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
 async def test_a_change_that_goes_on(served: Callable[..., Any]) -> None:
     """The line of a client that left has the calls of its change, which is completed."""
     world = await served()
-    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 3}
     await world.session.post(f"{world.control}/faults", json=fault)
     mutation = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { id } }'
     client = asyncio.create_task(world.graphql(mutation, **{"Idempotency-Key": "k"}))

@@ -247,11 +247,11 @@ async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any)
     """The lease is renewed while a round lasts, so that no other replica polls at the same time."""
     log, slow, other_source = MemoryEventLog(), FakeSource([], ["a"]), FakeSource()
     slow.unblocked.clear()
-    _, sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=0.1))
+    _, sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=1))
     await slow.called.wait()
-    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=0.1))
-    for _ in range(10):
-        await asyncio.sleep(0.03)
+    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=1))
+    for _ in range(4):
+        await asyncio.sleep(0.3)
         await other_sleep.round()
     slow.unblocked.set()
     await sleep.asleep()

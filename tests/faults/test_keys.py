@@ -84,7 +84,7 @@ async def test_another_payload(pair: Pair, query: str, source: str) -> None:
 @each_mutation
 async def test_at_the_same_time(pair: Pair, query: str, source: str) -> None:
     """Of many concurrent requests with one key one is executed; the others get a retry delay."""
-    await pair.first.fault(source=source, kind="slow", delay=0.5)
+    await pair.first.fault(source=source, kind="slow", delay=1)
     both = (pair.first, pair.again)
     responses = await asyncio.gather(*(both[n % 2].graphql(query, variables(source), **KEY) for n in range(10)))
     [done] = [response for response in responses if "errors" not in response]

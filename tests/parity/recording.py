@@ -266,6 +266,7 @@ async def recorder(*, fast_path: str, **settings: Any) -> AsyncIterator[Recorder
         }
         sources = {name: source | {"rate_limit": 10_000} | settings.pop(name, {}) for name, source in sources.items()}
         common = {"log_format": "json", "cursor_secret": "0123456789abcdef0123456789abcdef", "fast_path": fast_path}
+        common |= {"access_log_slow": 60}  # whether a request takes a second is chance
         server = await stack.enter_async_context(AsyncExitStack())
         configured = Settings(http_port=0, grpc_port=None, **common, **sources, **settings)
         addresses = await server.enter_async_context(serving(configured, log))

@@ -74,6 +74,12 @@ class World:
         """Plan a fault."""
         assert (await self.control("POST", "/faults", json=fault)).status == 204
 
+    async def received(self, count: int) -> None:
+        """Wait until so many calls have arrived, which need not have a response yet."""
+        async with asyncio.timeout(10):
+            while len((await self.control("GET", "/calls")).json) < count:  # noqa: ASYNC110 - the sandbox sets no event
+                await asyncio.sleep(0.01)
+
 
 async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
     """Start a sandbox and its clients; stop them afterwards."""

@@ -55,9 +55,9 @@ async def test_errors_are_stored_unless_they_are_transient(world):
 
 async def test_a_key_in_use_is_a_conflict(world):
     """While the first request runs, the same key is a transient 409; afterwards it is a replay."""
-    await world.fault(source="account", kind="slow", delay=0.3)
+    await world.fault(source="account", kind="slow", delay=1)
     first = asyncio.create_task(world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY))
-    await asyncio.sleep(0.1)
+    await world.received(1)
     second = await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY)
     error = second.json["error"]
     assert (second.status, error["code"], error["is_transient"]) == (409, "idempotency_in_progress", True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from ports import free_port
 
 from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN, WEBHOOK_TOKEN, SandboxOptions, SandboxServer
 
@@ -101,11 +102,7 @@ async def test_after_five_retries_the_next_event_is_sent(webhook_world, receiver
 async def test_the_receiver_can_be_set_later_and_replaced(world, receiver):
     """Nothing is sent before a receiver is set; a failed delivery is retried at the receiver that replaced it."""
     await world.reseller("PATCH", ADA, json={"company": "A"})
-    unused = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    port = unused.sockets[0].getsockname()[1]
-    unused.close()
-    await unused.wait_closed()
-    world.sandbox.webhooks.send_to(f"http://127.0.0.1:{port}/", WEBHOOK_TOKEN)
+    world.sandbox.webhooks.send_to(f"http://127.0.0.1:{free_port()}/", WEBHOOK_TOKEN)
     await world.reseller("PATCH", HEDY, json={"company": "B"})
     async with asyncio.timeout(10):
         while not await attempts(world):  # noqa: ASYNC110 - the call log sets no event

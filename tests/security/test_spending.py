@@ -113,7 +113,7 @@ async def test_the_gate(
     gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": queue, "GATEWAY_GATE__PATIENCE": "10"}
     await control.reset()
     with serve(**gate) as running:
-        await control.fault(source="account", kind="slow", delay=0.4, times=10)
+        await control.fault(source="account", kind="slow", delay=1, times=10)
         results = await asyncio.gather(*(caller_of(running).send({"query": ADA}) for _ in range(6)))
         await control.reset()
         assert sorted(status for status, _, _ in results) == [200] * accepted + [503] * (6 - accepted)

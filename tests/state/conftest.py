@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 from faults.toxic import proxied
+from ports import free_port
 from redis.asyncio import Redis
 from state.server import RedisPair, RedisServer
 
@@ -73,9 +74,7 @@ def redis_url() -> Iterator[str]:
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from typing import Protocol
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ports import free_port
 from redis.asyncio import Redis
 
 from gateway.kit.rate_limit import Allowance, RateLimit
@@ -239,9 +240,7 @@ async def test_one_request_tries_an_unreachable_redis() -> None:
 
 async def test_redis_returns() -> None:
     """While Redis is unreachable a replica counts alone; it uses Redis again when it returns."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     now = 0.0
     client = connect(f"redis://127.0.0.1:{port}/0")
     store = RedisRateLimit(client, SLOW, clock=lambda: now)

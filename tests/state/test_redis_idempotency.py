@@ -18,11 +18,11 @@ from gateway.state.redis.idempotency import RedisIdempotency
 async def test_lease_ends(redis_url: str) -> None:
     """Redis ends the lease of a process that has died."""
     client = connect(redis_url)
-    store = RedisIdempotency(client, IdempotencySettings(lease=0.01), prefix="lease:")
+    store = RedisIdempotency(client, IdempotencySettings(lease=0.5), prefix="lease:")
     await client.flushdb()
     assert isinstance(await store.begin("s", "f", "o1"), Begun)
     assert isinstance(await store.begin("s", "f", "o2"), InProgress)
-    await asyncio.sleep(0.015)
+    await asyncio.sleep(0.55)
     second = await store.begin("s", "f", "o3")
     assert isinstance(second, Begun)
     assert second.doubtful_for is not None
@@ -32,13 +32,13 @@ async def test_lease_ends(redis_url: str) -> None:
 async def test_result_expires(redis_url: str) -> None:
     """Redis drops a result after its time to live, and a running change not before its lease ends."""
     client = connect(redis_url)
-    store = RedisIdempotency(client, IdempotencySettings(ttl=0.01, lease=60.0), prefix="ttl:")
+    store = RedisIdempotency(client, IdempotencySettings(ttl=0.5, lease=60.0), prefix="ttl:")
     await client.flushdb()
     assert isinstance(await store.begin("s", "f", "o"), Begun)
     assert await client.pttl("ttl:s") > 1000
     await store.finish("s", "o", b"result")
     assert await store.begin("s", "f", "another") == Replay(b"result")
-    await asyncio.sleep(0.015)
+    await asyncio.sleep(0.55)
     assert await client.exists("ttl:s") == 0
     await client.aclose()
 

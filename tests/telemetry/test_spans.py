@@ -255,7 +255,9 @@ async def test_a_subscription(traced: Any) -> None:
         await socket.send_json({"type": "connection_init"})
         assert (await socket.receive_json())["type"] == "connection_ack"
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": CHANGES}})
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(10):
+            while not world.gateway._entered.events.subscribers:  # noqa: ASYNC110 - a subscription sets no event
+                await asyncio.sleep(0.01)
         await world.graphql(RENAME)
         assert (await socket.receive_json())["type"] == "next"
         await socket.send_json({"id": "1", "type": "complete"})

@@ -129,7 +129,7 @@ async def test_a_deadline(calls: Calls, gateway_sandbox: Sandbox) -> None:
     user, _ = await calls("GetUser", ADA)
     gateway_sandbox.advance(60)
     gateway_sandbox.fail("account", "slow", delay=5, times=None)
-    call = calls.service.GetUser(ADA, timeout=0.5)
+    call = calls.service.GetUser(ADA, timeout=2)
     assert await call == user
     trailers = dict(await call.trailing_metadata())
     assert freshness(trailers) == [("USER_SOURCE_ACCOUNT", user.id, "source-timeout")]

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ports import free_port
+
 __all__ = ["PROXIES", "find", "running"]
 
 _PATHS = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
@@ -74,9 +76,7 @@ def running(name: str, gateway_url: str, folder: Path) -> Iterator[str]:
     """Run a proxy in front of a gateway until the block ends; yield its URL."""
     program = find(name)
     assert program is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     file = folder / f"{name}.conf"
     file.write_text(PROXIES[name].format(folder=folder, port=port, gateway=urlsplit(gateway_url).port))
     command = {

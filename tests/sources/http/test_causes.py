@@ -1,7 +1,6 @@
 """Why a call failed, as operators see it: the URL without query and ids, the cause, and what to check."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
+from ports import free_port
 from security.leaking_source import KINDS, LeakingSource
 
 from gateway.app.sources import build
@@ -70,10 +70,7 @@ async def listening() -> AsyncIterator[Callable[..., Any]]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_refused(transport: Any, host: str) -> None:
     """A port where nothing listens is a refused connection, also where the host has several addresses."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    failed = await failure(transport, f"http://{host}:{port}")
+    failed = await failure(transport, f"http://{host}:{free_port()}")
     assert failed.cause == "connection refused"
     assert failed.advice == "check the host and the port of GATEWAY_ACCOUNT__BASE_URL"
 

@@ -330,10 +330,10 @@ async def test_read_timeout(served: Any, transport: Any) -> None:
         await read_head(reader)
         writer.write(OK + b"Content-Length: 8\r\n\r\n")
         for _ in range(8):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             writer.write(b"x")
 
-    calls = transport(read=0.5, total=8)
+    calls = transport(read=1, total=20)
     assert (await calls.send(call(f"http://127.0.0.1:{await served(drip)}/"))).body == b"x" * 8
 
 
@@ -346,10 +346,10 @@ async def test_timeout_of_each_call(served: Any, transport: Any) -> None:
         while True:
             await read_head(reader)
             replies += 1
-            await asyncio.sleep(0.3 if replies < 4 else 5)
+            await asyncio.sleep(0.5 if replies < 4 else 5)
             writer.write(KEEP)
 
-    calls = transport(total=0.6)
+    calls = transport(total=1.3)
     url = f"http://127.0.0.1:{await served(slower)}/"
     for _ in range(3):
         assert (await calls.send(call(url))).status == 200
