@@ -320,12 +320,12 @@ _KINDS = ("hangup-before", "hangup-after", "html", "other-api", "redirect", "gar
 _STATUSES = (400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504)
 FAULTS = [
     Case("a slow source", [post(USER)], [_fault("slow", delay=0.1)]),
-    Case("a source that is too slow", [post(USER)], [_fault("slow", delay=0.7, times=2)]),
-    Case("no time left", [post(USER, None, "X-Request-Timeout: 0.1")], [_fault("slow", delay=0.7)]),
+    Case("a source that is too slow", [post(USER)], [_fault("slow", delay=1.2, times=2)]),
+    Case("no time left", [post(USER, None, "X-Request-Timeout: 0.3")], [_fault("slow", delay=1.2)]),
     Case(
         "no time left for a change",
-        [post(_RENAME, {"id": ADA, "input": {"name": "Ada Lovelace"}}, "X-Request-Timeout: 0.1")],
-        [_fault("slow", delay=0.7)],
+        [post(_RENAME, {"id": ADA, "input": {"name": "Ada Lovelace"}}, "X-Request-Timeout: 0.3")],
+        [_fault("slow", delay=1.2)],
     ),
     *(Case(f"read: {kind}", [post(USER), post(USER)], [_fault(kind)]) for kind in _KINDS),
     *(Case(f"read: {status}", [post(USER)], [_fault("status", status=status)]) for status in _STATUSES),
@@ -337,7 +337,7 @@ FAULTS = [
     ),
     Case("change with a key: 503", [_renamed("Ada key", "Idempotency-Key: key-f")] * 2, [_fault("status", status=503)]),
     Case("told to wait", [post(USER), post(USER)], [_fault("status", status=429, retryAfter=0.05)]),
-    Case("the same read at the same time", [post(USER)] * 5, [_fault("slow", delay=0.1)], together=True),
+    Case("the same read at the same time", [post(USER)] * 5, [_fault("slow", delay=0.4)], together=True),
     Case(
         "the same read at the same time, which fails",
         [post(USER)] * 5,
@@ -347,10 +347,10 @@ FAULTS = [
 ]
 
 LEAVING = [
-    Case("a client that leaves", [post(USER)], [_fault("slow", delay=0.3)], leaves=True),
-    Case("a client that leaves a change", [_renamed("Ada left")], [_fault("slow", delay=0.1)], leaves=True),
-    Case("a client that leaves a list", [post(_LIST)], [_fault("slow", delay=0.3)], leaves=True),
-    Case("the first of five leaves", [post(USER)] * 5, [_fault("slow", delay=0.4)], leaves=True, together=True),
+    Case("a client that leaves", [post(USER)], [_fault("slow", delay=0.8)], leaves=True),
+    Case("a client that leaves a change", [_renamed("Ada left")], [_fault("slow", delay=0.6)], leaves=True),
+    Case("a client that leaves a list", [post(_LIST)], [_fault("slow", delay=0.8)], leaves=True),
+    Case("the first of five leaves", [post(USER)] * 5, [_fault("slow", delay=0.8)], leaves=True, together=True),
     Case("a read after that", [post(USER)]),
 ]
 

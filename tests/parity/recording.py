@@ -134,7 +134,10 @@ class Recorder:
                 await self._leave(case.requests[-1])
             else:
                 seen.responses = [await self._exchange(case.requests, case.pieces)]
-        seen.lines = sorted(await self.lines(), key=str) if case.together else await self.lines()
+            # The line of a client that left is written when its calls have ended.
+            seen.lines = await self.lines(len(case.requests) if case.leaves else 0)
+        if case.together:
+            seen.lines.sort(key=str)
         seen.calls = [_call(call) for call in await self._calls()]
         # Whether a source still responds to somebody who has stopped waiting is chance.
         if case.leaves or any(fault["kind"] == "slow" for fault in case.faults):
@@ -145,18 +148,27 @@ class Recorder:
         await (await self.session.delete(f"{self.control}/faults")).read()
         return seen
 
-    async def lines(self) -> list[Any]:
-        """Return the new lines of the access log; those of requests that ended just now are written for the metrics."""
+    async def lines(self, number: int = 0) -> list[Any]:
+        """Return the new lines of the access log, once there are so many.
+
+        Those of requests that ended just now are written for the metrics.
+        """
         await self.metrics()
-        text = b""
-        with suppress(BlockingIOError):
-            text = os.read(self.log, 1 << 20)
+        text = self._written()
+        while text.count(b"\n") < number:
+            await asyncio.sleep(0.01)
+            text += self._written()
         lines = [json.loads(line) for line in _without_varying(text).splitlines()]
         return [
             {name: value for name, value in line.items() if name not in _TIMES}
             | {"trace_id": "*" if line.get("trace_id") else ""}
             for line in lines
         ]
+
+    def _written(self) -> bytes:
+        with suppress(BlockingIOError):
+            return os.read(self.log, 1 << 20)
+        return b""
 
     async def metrics(self) -> dict[str, float]:
         """Return the samples that are no times."""
@@ -176,13 +188,12 @@ class Recorder:
             await asyncio.sleep(0.002)
 
     async def _leave(self, sent: bytes) -> bytes:
-        """Send a request, and disconnect soon after a source has received a call."""
+        """Send a request, and disconnect soon after a source has received a call, which others may wait for too."""
         _, writer = await self._open()
         writer.write(sent)
         await self._received()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
         writer.transport.abort()
-        await asyncio.sleep(0.05)
         return b"left"
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -28,7 +28,7 @@ _TABLES: Mapping[str, tuple[Sequence[Case], Mapping[str, Any]]] = {
     "HTTP": ([*HTTP, *LEAVING], {"cors_origins": ("https://app.example",)}),
     "operations": (repeated(OPERATIONS), {}),
     "changes": (CHANGES, {}),
-    "faults": (FAULTS, {"account": {"timeout": 1.2, "try_timeout": 0.3, "max_attempts": 2}}),
+    "faults": (FAULTS, {"account": {"timeout": 2.4, "try_timeout": 0.6, "max_attempts": 2}}),
     "kept": ([*KEPT, *OPERATIONS[:10]], {"keep_mode": "on"}),
     "callers": (repeated(CALLERS), {}),
     "counted": (COUNTED, {"rate_limit": {"cost": 500, "window": 86_400}}),

@@ -52,9 +52,9 @@ def _cases() -> Iterator[Case]:
     yield Case("parts", [post(_DEFERRED, None, _READER, "Accept: multipart/mixed")] * 3)
     yield Case("not as documented", [post(USER, None, _READER)], [_fault("other-api")])
     yield Case("repeated", [post(USER, None, _READER)], [_fault("status", status=503)])
-    yield Case("no time", [post(USER, None, _READER, "X-Request-Timeout: 0.1")], [_fault("slow", delay=0.3)])
+    yield Case("no time", [post(USER, None, _READER, "X-Request-Timeout: 0.3")], [_fault("slow", delay=1)])
     yield Case("together", [post(USER, None, _READER)] * 4, [_fault("slow", delay=0.1)], together=True)
-    slow = [_fault("slow", delay=0.3)]
+    slow = [_fault("slow", delay=0.6)]
     yield Case("the first leaves", [post(USER, None, _READER)] * 3, slow, together=True, leaves=True)
     failing = {"source": "softwareone", "kind": "status", "times": 60, "status": 503}
     yield Case("failures", [post(_OTHER, None, "X-API-Key: {writer}")] * 26, [failing])
