@@ -13,6 +13,7 @@ from lean.response_parsers import LeanClientConnections, Received, aiohttp_recei
 
 _HALF = COUNT // 2
 _EVERYWHERE = 100  # every hundredth message is cut at each of its bytes
+_INTERIM_CODING = re.compile(rb"(?i)HTTP/1\.[01] 1\d\d[^\r\n]*\r\n([^\r\n]+\r\n)*transfer-encoding:")
 _METHODS = ("GET", "GET", "GET", "HEAD", "POST")
 _LENIENT = re.compile(
     rb"(?<!\r)\n|\r(?!\n)|\r\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"  # lines, folded lines, control characters
@@ -27,6 +28,9 @@ LEAN_REFUSES: Mapping[str, Callable[[Received, bytes], object]] = {
     "a transfer coding that is not `chunked` alone": lambda received, stream: (
         (coding := (received.headers or {}).get("transfer-encoding")) is not None
         and (coding.lower() != "chunked" or stream.lower().count(b"transfer-encoding") > 1)
+    ),
+    "a transfer coding of an interim response, which has no content (RFC 9112, 6.1)": lambda _received, stream: (
+        _INTERIM_CODING.search(stream)
     ),
     "a chunk with LF alone after its data, which ends with CR": lambda received, _stream: (
         received.header("transfer-encoding") and b"\r" in received.body

@@ -15,6 +15,7 @@ __all__ = ["MAX_HEADERS", "MAX_NON_BODY_BYTES", "WITHOUT_BODY", "ResponseReader"
 
 MAX_NON_BODY_BYTES = 64 * 1024  # of a head, of trailers, or between two pieces of a body
 MAX_HEADERS = 256
+_INTERIM = 100
 _FINAL = 200
 _SWITCHING_PROTOCOLS = 101
 WITHOUT_BODY = frozenset({204, 304})
@@ -94,7 +95,8 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         self._status = status = self._parser.get_status_code()
         received = self._received
-        if status == _SWITCHING_PROTOCOLS or len(received) > MAX_HEADERS:
+        # The parser reads a body below 100, which would become a part of that of the final response.
+        if status < _INTERIM or status == _SWITCHING_PROTOCOLS or len(received) > MAX_HEADERS:
             raise not_http_error(self._request)
         if status < _FINAL:
             received.clear()

@@ -174,6 +174,7 @@ def test_incomplete(name: str) -> None:
         OK + b"Content-Encoding: gzip, gzip\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         OK + b"X: " + b"x" * 100_000 + b"\r\n\r\n",
         OK + b"".join(b"X-%d: 1\r\n" % n for n in range(300)) + b"\r\n",
     ],
