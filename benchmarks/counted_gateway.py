@@ -48,6 +48,7 @@ _SETTINGS: Mapping[str, str] = {
     "GATEWAY_REFERENCE_TTL": _LONG,
 }
 _KEEPING = {**_SETTINGS, **keeping_settings(keep=float(_LONG), poll_interval=float(_LONG))}
+_LOOKING_UP = {**_SETTINGS, "GATEWAY_REFERENCE_TTL": "0"}
 
 
 Entry = tuple[str, int, str, int]
@@ -68,6 +69,15 @@ class Counted:
     """Whether the gateway keeps records."""
     calls: int = 1
     """The number of source calls of a request."""
+    lookups: Lookups = Lookups.BEST
+    """`LISTS`: the gateway keeps no reference data either."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings of the gateway."""
+        if self.kept:
+            return _KEEPING
+        return _SETTINGS if self.lookups is Lookups.BEST else _LOOKING_UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +158,8 @@ def callgrind(folder: Path) -> list[str]:
 def run_counted_gateway(
     source: ConstantSource,
     folder: Path,
+    settings: Mapping[str, str],
     *,
-    kept: bool,
     http_server: str,
     checkout: Path | None,
     prefix: Sequence[str] = (),
@@ -157,7 +167,7 @@ def run_counted_gateway(
 ) -> Iterator[CountedGateway]:
     """Run the gateway until the block ends."""
     options = LaunchOptions(free_port(), free_port(), source.url, Lookups.BEST, folder)
-    settings = {**(_KEEPING if kept else _SETTINGS), "GATEWAY_HTTP_SERVER": http_server}
+    settings = {**settings, "GATEWAY_HTTP_SERVER": http_server}
     launch = gateway_server("gateway", settings).launch(options)
     program = launch.command[0]
     # Bytecode as it is: under valgrind, the compilation of all modules takes longer than the measurement.
@@ -169,7 +179,7 @@ def run_counted_gateway(
         # With -P, Python does not import the gateway of the present folder.
         arguments = ["-P", *arguments]
         environment["PYTHONPATH"] = os.pathsep.join((str(checkout), str(Path(__file__).parents[1])))
-    log = folder / f"gateway-{kept}.log"
+    log = folder / f"gateway-{options.port}.log"
     core = min(os.sched_getaffinity(0))
     with running_process([*prefix, program, *arguments], core=core, log=log, environment=environment) as process:
         first = GraphQL().build_request(options.port, USER, 0)

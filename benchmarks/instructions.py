@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -26,7 +26,7 @@ from benchmarks.counted_gateway import Counted, Entry, callgrind, run_counted_ga
 from benchmarks.dialects import GraphQL
 from benchmarks.load import LoadError
 from benchmarks.machine import describe_python
-from benchmarks.operations import UPDATE, USER, USERS, Operation
+from benchmarks.operations import EQUAL, UPDATE, USER, USERS, Lookups, Operation
 from benchmarks.processes import FailedStartError
 from benchmarks.source_responses import record
 from benchmarks.table import table
@@ -34,6 +34,7 @@ from benchmarks.table import table
 __all__ = [
     "EXPECTATIONS",
     "LIMIT",
+    "ON_DEMAND",
     "OPERATIONS",
     "expected",
     "function_entries",
@@ -63,6 +64,9 @@ OPERATIONS = (
     Counted("connect", "Connect GetUser", get_user, 300),
     Counted("kept", "user(id), kept", _graphql(USER, same=True), 300, kept=True, calls=0),
 )
+
+ON_DEMAND = (Counted("users-equal", "users(50), 3 calls", _graphql(EQUAL), 40, calls=3, lookups=Lookups.LISTS),)
+"""Operations that are counted only where `--only` names them: they have no expected counts."""
 
 
 def unavailable() -> str | None:
@@ -113,19 +117,17 @@ def measure(
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="instructions-") as name, run_constant_source(record(51)) as source:
         folder = Path(name)
-        for kept in (False, True):
-            operations = [each for each in selected if each.kept is kept]
-            if operations:
-                with run_counted_gateway(
-                    source, folder, kept=kept, http_server=http_server, checkout=checkout, prefix=callgrind(folder)
-                ) as running:
-                    running.warm_up(operations)
-                    running.control("instrumentation", "on")
-                    for each in operations:
-                        dump = running.dump(each)
-                        counts[each.name] = round(total(dump.read_text()) / each.requests)
-                        if dumps is not None:
-                            shutil.copy(dump, dumps / each.name)
+        for settings, operations in _by_settings(selected):
+            with run_counted_gateway(
+                source, folder, settings, http_server=http_server, checkout=checkout, prefix=callgrind(folder)
+            ) as running:
+                running.warm_up(operations)
+                running.control("instrumentation", "on")
+                for each in operations:
+                    dump = running.dump(each)
+                    counts[each.name] = round(total(dump.read_text()) / each.requests)
+                    if dumps is not None:
+                        shutil.copy(dump, dumps / each.name)
     return counts
 
 
@@ -136,16 +138,26 @@ def function_entries(
     found: dict[str, list[Entry]] = {}
     with tempfile.TemporaryDirectory(prefix="instructions-") as name, run_constant_source(record(51)) as source:
         folder = Path(name)
-        for kept in (False, True):
-            operations = [each for each in selected if each.kept is kept]
-            if operations:
-                file = folder / f"entries-{kept}.json"
-                with run_counted_gateway(
-                    source, folder, kept=kept, http_server=http_server, checkout=checkout, entries=file
-                ) as running:
-                    running.warm_up(operations)
-                    for each in operations:
-                        found[each.name] = running.entries(each, file)
+        for settings, operations in _by_settings(selected):
+            file = folder / f"entries-{operations[0].name}.json"
+            with run_counted_gateway(
+                source, folder, settings, http_server=http_server, checkout=checkout, entries=file
+            ) as running:
+                running.warm_up(operations)
+                for each in operations:
+                    found[each.name] = running.entries(each, file)
+    return found
+
+
+def _by_settings(selected: Iterable[Counted]) -> list[tuple[Mapping[str, str], list[Counted]]]:
+    """Return the operations of each gateway that has to be started, with its settings."""
+    found: list[tuple[Mapping[str, str], list[Counted]]] = []
+    for each in selected:
+        operations = next((known for settings, known in found if settings == each.settings), None)
+        if operations is None:
+            found.append((each.settings, [each]))
+        else:
+            operations.append(each)
     return found
 
 
@@ -155,7 +167,7 @@ def main() -> int:
     if reason := unavailable():
         sys.stderr.write(f"{reason}\n")
         return 1
-    selected = [each for each in OPERATIONS if not options.only or each.name in options.only]
+    selected = [each for each in (*OPERATIONS, *ON_DEMAND) if each.name in options.only] if options.only else OPERATIONS
     try:
         if options.functions:
             _print_entries(function_entries(selected, options.compare, options.server))
@@ -180,7 +192,8 @@ def main() -> int:
     head = ["instructions a request", "here", str(options.compare or "expected"), "ratio"]
     sys.stdout.write(f"{interpreter()}\n\n{table(head, rows)}\n")
     if options.write:
-        _write(counts)
+        on_demand = {each.name for each in ON_DEMAND}
+        _write({name: count for name, count in counts.items() if name not in on_demand})
     return 0
 
 
@@ -201,7 +214,7 @@ def _print_entries(found: Mapping[str, Sequence[Entry]]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.instructions", description=__doc__)
-    names = [each.name for each in OPERATIONS]
+    names = [each.name for each in (*OPERATIONS, *ON_DEMAND)]
     parser.add_argument("--only", type=lambda text: text.split(","), metavar="NAME,…", help=", ".join(names))
     parser.add_argument("--compare", type=Path, metavar="FOLDER", help="count also another checkout of the repository")
     parser.add_argument("--dumps", type=Path, metavar="FOLDER", help="keep the dumps, for callgrind_annotate")
