@@ -16,9 +16,8 @@ What a client can rely on, for a walk over the pages:
 How each source is found again after changes: `position.py`. How its windows are read: `source_stream.py`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -26,8 +25,9 @@ from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
 from gateway.users.listing.cursor import Cursors
+from gateway.users.listing.page_cursors import PageCursors, SegmentPositions
 from gateway.users.listing.position import WalkPosition
-from gateway.users.listing.prefetched import PrefetchedUsers
+from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream, WalkSegment
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
@@ -35,9 +35,6 @@ from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_
 from gateway.users.stale_page import unavailable_sources
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
-
-WalkPositions = dict[UserSource, WalkPosition]
-SegmentPositions = dict[UserSource, SegmentPosition]
 
 _MAX_WINDOW = 1000  # users, the most that any source returns at once; the others return fewer
 
@@ -90,28 +87,59 @@ class UserEdge(msgspec.Struct, frozen=True):
 class MergedPage:
     """Users of all sources, newest first, and the sources that are missing.
 
-    `taken` are the same users with their positions.
-    `end_cursor` is None only where the list is empty. An empty page has one if a source is missing, or if the users
-    that were read do not match the query. `stale` are the reads whose lifetime had ended; a source that failed is in
-    `unavailable` also where its users were kept.
+    `taken` are the same users with their positions. `end` is None only where the list is empty. An empty page has one
+    if a source is missing, or if the users that were read do not match the query. `stale` are the reads whose lifetime
+    had ended; a source that failed is in `unavailable` also where its users were kept.
+
+    Edges and cursors are created on access, because most operations select none.
     """
 
     nodes: tuple[User, ...]
     taken: tuple[TakenUsers, ...] = field(repr=False)
     has_next_page: bool
-    end_cursor: str | None
+    end: "PageEnd | None" = field(repr=False)
     unavailable: tuple[Unavailable, ...]
     stale: tuple[StaleRead, ...] = ()
 
     @property
     def edges(self) -> tuple[UserEdge, ...]:
-        """The users, each with the position after it. They are created on each access: most operations select none."""
+        """The users, each with the position after it."""
+        if self.end is not None:
+            self.end.prefetch()  # a client can continue with the cursor of the last edge
         return tuple([edge for part in self.taken for edge in part.edges()])
 
     @property
     def start_cursor(self) -> str | None:
         """The cursor of the page that starts after the first user, None where the page is empty."""
         return next(self.taken[0].edges()).cursor if self.taken else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor of the next page."""
+        return None if self.end is None else self.end.prefetch()
+
+
+class PageEnd:
+    """The end of a page: writes its cursor, with which the users are stored that were read and are not on the page."""
+
+    def __init__(
+        self,
+        streams: Sequence[SourceStream],
+        write_cursor: Callable[[SegmentPositions], str],
+        store: Callable[[str, Mapping[UserSource, PrefetchedWindow]], None],
+    ) -> None:
+        self._streams = streams
+        self._write_cursor = write_cursor
+        self._store = store
+        self._cursor: str | None = None
+
+    def prefetch(self) -> str:
+        """Store the users, at the first call, and return the cursor."""
+        if self._cursor is None:
+            self._cursor = self._write_cursor({stream.name: stream.position for stream in self._streams})
+            windows = {stream.name: stream.prefetched for stream in self._streams}
+            self._store(self._cursor, {name: window for name, window in windows.items() if window})
+        return self._cursor
 
 
 class Merge:
@@ -144,10 +172,8 @@ class Merge:
             BadUserInput: the cursor is not one of this list, or a source does not accept the query.
             GatewayError: no source responded; the most relevant of their errors.
         """
-        scope = repr((query, None if requested is None else sorted(set(requested))))
-        found_walk, before = (None, {}) if after is None else _unpack(self._cursors.read(scope, after))
-        # The cursors of two walks differ, so that neither gets users that were read for the other one.
-        walk = found_walk or self._cursors.new_walk()
+        cursors = PageCursors(self._cursors, query, requested)
+        before = {} if after is None else cursors.read(after)
         sources, not_configured = self._select(query, requested, readable)
         clock = self._prefetched.clock
         streams = [
@@ -165,14 +191,10 @@ class Merge:
                 ):
                     stream.use_prefetched(window)
 
-        def write_cursor(positions: SegmentPositions) -> str:
-            state = before | {name: position.walk_position for name, position in positions.items()}
-            return self._cursors.write(scope, _pack(walk, state))
-
         # A first page reads little more than itself; a client that continues may continue further. Not every source
         # compares whole addresses: the user is then among others, and more windows would be read for the same page.
         is_small = after is None and query.email is None
-        parts = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, write_cursor)
+        parts = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, cursors.write)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
         if not any(stream.responded for stream in streams) and (failed or (not_configured and not streams)):
             raise_most_relevant([*failed.values(), *not_configured.values()])
@@ -180,17 +202,18 @@ class Merge:
         positions = {stream.name: stream.position for stream in streams}
         parts[-1:] = [part for last in parts[-1:] for part in last.split_last(positions[last.name], positions)]
         has_next_page = any(_has_more(stream) for stream in streams)
-        end_cursor = write_cursor(positions) if parts or has_next_page else None
-        if end_cursor is not None:
-            windows = {stream.name: stream.prefetched for stream in streams}
-            self._prefetched.store(
-                principal, end_cursor, needs, {name: window for name, window in windows.items() if window}
+        end = None
+        if parts or has_next_page:
+            end = PageEnd(
+                streams,
+                cursors.write,
+                lambda cursor, windows: self._prefetched.store(principal, cursor, needs, windows),
             )
         stale = [page for stream in streams for page in stream.stale]
         unavailable = unavailable_sources(failed | not_configured, stale)
         reads = tuple([page.read for page in stale])
         nodes = tuple([user for part in parts for user, _ in part.users])
-        return MergedPage(nodes, tuple(parts), has_next_page, end_cursor, unavailable, reads)
+        return MergedPage(nodes, tuple(parts), has_next_page, end, unavailable, reads)
 
     def _select(
         self, query: UserQuery, requested: Sequence[UserSource] | None, readable: Collection[UserSource]
@@ -253,16 +276,3 @@ def _rank(stream: SourceStream) -> tuple[float, int]:
 def _has_more(stream: SourceStream) -> bool:
     """Return whether the source may have more users; after a failure it may, unless it is not configured."""
     return not stream.done and not isinstance(stream.error, SourceNotConfigured)
-
-
-_WALK = "walk"  # the name under which a cursor holds the id of its walk, beside the names of sources
-
-
-def _pack(walk: str, positions: WalkPositions) -> dict[str, Any]:
-    return {_WALK: walk} | {name.value: position.pack() for name, position in positions.items()}
-
-
-def _unpack(state: dict[str, Any]) -> tuple[str | None, WalkPositions]:
-    """Return the walk and its positions; the cursor of an earlier version has no walk."""
-    walk = state.pop(_WALK, None)
-    return walk, {UserSource(name): WalkPosition.unpack(packed) for name, packed in state.items()}
