@@ -3,8 +3,11 @@
 These are roles with the account that owns them, and departments with what is in them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
+
+from msgspec import Raw
 
 from gateway.errors import SourceInvalidResponse
 from gateway.sources.account import departments, ownership, wire
@@ -12,7 +15,7 @@ from gateway.sources.account.include import MAX_LIMIT, include_query
 from gateway.sources.account.listing import AccountListing, next_position
 from gateway.sources.http.api import Api, Query
 from gateway.sources.http.exchange import Request, Response
-from gateway.sources.http.json import JsonDecoder, decode_response
+from gateway.sources.http.json import FastDecoder, FoundByBytes, JsonDecoder, decode_response
 from gateway.users.ids import Kind, Ref
 from gateway.users.source import Directory, Page
 
@@ -50,6 +53,8 @@ _ALWAYS_THERE = frozenset({Kind.ROLE, Kind.DEPARTMENT})
 _JSON = frozenset({"production", "consumptions"})  # given to callers as JSON, with all that can be included in them
 _NO_SUCH_ENDPOINT = frozenset({"resource_not_found", "method_not_allowed"})  # the latter: only for changes
 _LISTING: Any = AccountListing  # whose parameter is a type in a table
+_MAX_LOADED = 4  # combinations of includes of one kind, each of which makes other records of the same bytes
+_MAX_KNOWN = 1_024  # records of a combination
 
 
 def account_directories(api: Api) -> Mapping[Kind, Directory[Any]]:
@@ -59,8 +64,7 @@ def account_directories(api: Api) -> Mapping[Kind, Directory[Any]]:
             api,
             template,
             includes,
-            JsonDecoder(wire_type),
-            JsonDecoder(_LISTING[wire_type]),
+            wire_type,
             may_be_missing=kind not in _ALWAYS_THERE,
         )
         for kind, (template, wire_type, includes) in _ENDPOINTS.items()
@@ -78,8 +82,7 @@ class _Directory(Generic[M]):
         api: Api,
         template: str,
         includes: tuple[str, ...],
-        decoder: JsonDecoder[Any],
-        list_decoder: JsonDecoder[AccountListing[Any]],
+        wire_type: Any,
         *,
         may_be_missing: bool,
     ) -> None:
@@ -87,8 +90,9 @@ class _Directory(Generic[M]):
         self.template = f"{template}/{{id}}"
         self._list_template = template
         self._includes = includes
-        self._decoder = decoder
-        self._list_decoder = list_decoder
+        self._wire_type = wire_type
+        self._decoder = JsonDecoder[Any](wire_type)
+        self._page_decoder = lru_cache(_MAX_LOADED)(self._new_page_decoder)
         self._may_be_missing = may_be_missing
 
     async def fetch(self, ref: Ref, needs: frozenset[str]) -> M | None:
@@ -112,10 +116,19 @@ class _Directory(Generic[M]):
         found = await self._find(self._list_template, {}, query, included)
         if found is None:
             return Page(())
-        listing = decode_response(self._list_decoder, *found)
-        loaded = needs & {*included}
-        records = tuple([item.record(loaded) for item in listing.data or ()])
-        return Page(records, next_position(listing.page_info))
+        return decode_response(self._page_decoder(needs & {*included}), *found)
+
+    def _new_page_decoder(
+        self, loaded: frozenset[str]
+    ) -> FastDecoder[AccountListing[Raw], AccountListing[Any], Page[M]]:
+        """Return the decoder of a page: as records rarely change, most of them are known from an earlier page."""
+        records = FoundByBytes[M](lambda body: self._decoder.decode(body).record(loaded), max_known=_MAX_KNOWN)
+        return FastDecoder(
+            AccountListing[Raw],
+            lambda listing: _page([records[bytes(item)] for item in listing.data or ()], listing),
+            _LISTING[self._wire_type],
+            lambda listing: _page([item.record(loaded) for item in listing.data or ()], listing),
+        )
 
     async def _find(
         self, template: str, path_params: Mapping[str, str], query: Query, included: tuple[str, ...]
@@ -130,3 +143,7 @@ class _Directory(Generic[M]):
     def _included(self, needs: frozenset[str]) -> tuple[str, ...]:
         inside = needs & _JSON
         return tuple(name for name in self._includes if name in needs or name.partition(".")[0] in inside)
+
+
+def _page(records: Sequence[M], listing: AccountListing[Any]) -> Page[M]:
+    return Page(tuple(records), next_position(listing.page_info))

@@ -95,24 +95,38 @@ class AccountWireUser(Wire, frozen=True):
         updated_at = _TIMES[self.updated_at]
         # These are checked, too, where there is no platform user.
         profile_created_at, profile_updated_at = _TIMES[profile.created_at], _TIMES[profile.updated_at]
+        platform_user = None
+        if profile.id is not None:
+            platform_user = model.PlatformUser(profile.id, profile_created_at, profile_updated_at)
+        # By position: CPython makes a dictionary of the names for a call with more than 30 arguments, a name being two.
         return model.User(
             UserSource.ACCOUNT,
             self.id,
-            name=self.name if profile.name is None else profile.name,
-            email=self.email if profile.email is None else profile.email,
-            email_verified_at=_TIMES[profile.email_verified_at],
-            username=self.username if profile.username is None else profile.username,
-            image_url=self.image_url if profile.image_url is None else profile.image_url,
-            platform_user=None
-            if profile.id is None
-            else model.PlatformUser(profile.id, profile_created_at, profile_updated_at),
-            status=_STATUS.get(self.status or ""),
-            source_status=self.status,
-            role=role,
-            department=department,
-            last_active_at=_TIMES[self.last_used_at],
-            created_at=_TIMES[self.created_at],
-            updated_at=updated_at,
+            "",  # tenant
+            self.name if profile.name is None else profile.name,
+            None,  # first name
+            None,  # last name
+            self.email if profile.email is None else profile.email,
+            _TIMES[profile.email_verified_at],
+            self.username if profile.username is None else profile.username,
+            self.image_url if profile.image_url is None else profile.image_url,
+            platform_user,
+            None,  # phone
+            _STATUS.get(self.status),
+            self.status,
+            role,
+            department,
+            None,  # organization
+            None,  # company
+            None,  # accounts
+            None,  # current account
+            None,  # settings
+            None,  # two-factor authentication
+            None,  # Google SSO
+            _TIMES[self.last_used_at],
+            None,  # acceptance of the invitation
+            _TIMES[self.created_at],
+            updated_at,
             # The picture is that of the platform user, whose time an older server sends as that of the account user.
             image_version=profile_updated_at or updated_at,
         )
@@ -154,7 +168,7 @@ _DEPARTMENTS = FoundByBytes[model.Department | None](lambda body: to_record(_DEP
 _TIMES = Times()
 _EMPTY_PROFILE = _Profile()
 _TYPES = {kind.value: kind for kind in model.RoleType}  # once: iterating over an enum takes longer than making a role
-_STATUS = {
+_STATUS: dict[str | None, model.UserStatus] = {
     "active": model.UserStatus.ACTIVE,
     "disabled": model.UserStatus.DISABLED,
     "removed": model.UserStatus.REMOVED,

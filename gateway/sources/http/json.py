@@ -105,17 +105,18 @@ class FastDecoder(Generic[F, T, M]):
 class FoundByBytes(dict[bytes, M]):
     """Finds the records of JSON objects that many records have in common by their bytes: equal bytes, equal record.
 
-    A record that is not known is made. Only small objects are known, and all are forgotten once there are too many.
+    A record that is not known is made. Only small objects are known, and all are forgotten once there are `max_known`.
     """
 
-    def __init__(self, to_record: Callable[[bytes], M]) -> None:
+    def __init__(self, to_record: Callable[[bytes], M], *, max_known: int = _MAX_KNOWN) -> None:
         super().__init__()
         self._to_record = to_record
+        self._max_known = max_known
 
     def __missing__(self, body: bytes) -> M:
         record = self._to_record(body)
         if len(body) <= _MAX_KNOWN_BYTES:
-            if len(self) >= _MAX_KNOWN:
+            if len(self) >= self._max_known:
                 self.clear()
             self[body] = record
         return record
