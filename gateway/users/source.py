@@ -29,6 +29,7 @@ __all__ = [
     "Unavailable",
     "UserQuery",
     "Window",
+    "not_configured",
     "raise_most_relevant",
 ]
 
@@ -250,6 +251,10 @@ class Sources:
     def __iter__(self) -> Iterator[Source]:
         return iter(self._by_name.values())
 
+    def find(self, name: UserSource) -> Source | None:
+        """Return the source of that name, None if it is not configured."""
+        return self._by_name.get(name)
+
     def named(self, name: UserSource) -> Source:
         """Return the source of that name.
 
@@ -258,8 +263,13 @@ class Sources:
         """
         source = self._by_name.get(name)
         if source is None:
-            raise SourceNotConfigured(f"The {name} source is not configured.", origin=Origin(source=name))
+            raise not_configured(name)
         return source
+
+
+def not_configured(name: UserSource) -> SourceNotConfigured:
+    """Return the error of a source that has no base URL and token."""
+    return SourceNotConfigured(f"The {name} source is not configured.", origin=Origin(source=name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ How each source is found again after changes: `position.py`. How its windows are
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 
@@ -31,7 +32,7 @@ from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream, WalkSegment
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
-from gateway.users.source import Source, Sources, Unavailable, UserQuery, raise_most_relevant
+from gateway.users.source import Source, Sources, Unavailable, UserQuery, not_configured, raise_most_relevant
 from gateway.users.stale_page import unavailable_sources
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
@@ -43,28 +44,20 @@ _MAX_WINDOW = 1000  # users, the most that any source returns at once; the other
 class TakenUsers:
     """Consecutive users that a merge takes from one source, while the positions in the other sources do not change.
 
-    All are in one segment; each has how many of its users are passed with it.
+    All are in one segment; `passed` has for each how many of its users are passed with it.
     """
 
     name: UserSource
     segment: WalkSegment = field(repr=False)
-    users: Sequence[tuple[User, int]]
+    users: Sequence[User]
+    passed: Sequence[int] = field(repr=False)
     other_positions: SegmentPositions = field(repr=False)
     write_cursor: Callable[[SegmentPositions], str] = field(repr=False, compare=False)
 
     def edges(self) -> "Iterator[UserEdge]":
         """Yield the users, each with the position after it."""
-        for user, passed in self.users:
+        for user, passed in zip(self.users, self.passed, strict=True):
             yield UserEdge(user, SegmentPosition(self.segment, passed), self)
-
-    def split_last(self, position: SegmentPosition, other_positions: SegmentPositions) -> "list[TakenUsers]":
-        """Return the same users with other positions after the last one."""
-        users = [(self.users[-1][0], position.passed)]
-        last = TakenUsers(self.name, position.segment, users, other_positions, self.write_cursor)
-        if len(self.users) == 1:
-            return [last]
-        before = TakenUsers(self.name, self.segment, self.users[:-1], self.other_positions, self.write_cursor)
-        return [before, last]
 
 
 class UserEdge(msgspec.Struct, frozen=True):
@@ -87,9 +80,10 @@ class UserEdge(msgspec.Struct, frozen=True):
 class MergedPage:
     """Users of all sources, newest first, and the sources that are missing.
 
-    `taken` are the same users with their positions. `end` is None only where the list is empty. An empty page has one
-    if a source is missing, or if the users that were read do not match the query. `stale` are the reads whose lifetime
-    had ended; a source that failed is in `unavailable` also where its users were kept.
+    `taken` are the same users with their positions; that after the last one is the position of `end`, which also skips
+    the users after it that were read and do not match. `end` is None only where the list is empty: an empty page has
+    one if a source is missing, or if the users that were read do not match the query. `stale` are the reads whose
+    lifetime had ended; a source that failed is in `unavailable` also where its users were kept.
 
     Edges and cursors are created on access, because most operations select none.
     """
@@ -104,13 +98,17 @@ class MergedPage:
     @property
     def edges(self) -> tuple[UserEdge, ...]:
         """The users, each with the position after it."""
-        if self.end is not None:
-            self.end.prefetch()  # a client can continue with the cursor of the last edge
-        return tuple([edge for part in self.taken for edge in part.edges()])
+        if self.end is None or not self.taken:
+            return ()
+        self.end.prefetch()  # a client can continue with the cursor of the last edge
+        *before, last = [edge for part in self.taken for edge in part.edges()]
+        return (*before, self.end.after(last))
 
     @property
     def start_cursor(self) -> str | None:
         """The cursor of the page that starts after the first user, None where the page is empty."""
+        if len(self.nodes) == 1:
+            return self.end_cursor
         return next(self.taken[0].edges()).cursor if self.taken else None
 
     @property
@@ -133,10 +131,22 @@ class PageEnd:
         self._store = store
         self._cursor: str | None = None
 
+    @property
+    def _positions(self) -> SegmentPositions:
+        return {stream.name: stream.position for stream in self._streams}
+
+    def after(self, edge: UserEdge) -> UserEdge:
+        """Return the last edge of the page with the position of the end."""
+        positions, taken = self._positions, edge.taken
+        position = positions[taken.name]
+        users, passed = (edge.node,), (position.passed,)
+        last = TakenUsers(taken.name, position.segment, users, passed, positions, self._write_cursor)
+        return UserEdge(edge.node, position, last)
+
     def prefetch(self) -> str:
         """Store the users, at the first call, and return the cursor."""
         if self._cursor is None:
-            self._cursor = self._write_cursor({stream.name: stream.position for stream in self._streams})
+            self._cursor = self._write_cursor(self._positions)
             windows = {stream.name: stream.prefetched for stream in self._streams}
             self._store(self._cursor, {name: window for name, window in windows.items() if window})
         return self._cursor
@@ -174,7 +184,7 @@ class Merge:
         """
         cursors = PageCursors(self._cursors, query, requested)
         before = {} if after is None else cursors.read(after)
-        sources, not_configured = self._select(query, requested, readable)
+        sources, missing = self._select(query, requested, readable)
         clock = self._prefetched.clock
         streams = [
             SourceStream(
@@ -196,11 +206,8 @@ class Merge:
         is_small = after is None and query.email is None
         parts = await _take_users(streams, first, first + 1 if is_small else _MAX_WINDOW, cursors.write)
         failed = {stream.name: stream.error for stream in streams if stream.error is not None}
-        if not any(stream.responded for stream in streams) and (failed or (not_configured and not streams)):
-            raise_most_relevant([*failed.values(), *not_configured.values()])
-        # The last user's cursor also skips the users after it that were read and do not match.
-        positions = {stream.name: stream.position for stream in streams}
-        parts[-1:] = [part for last in parts[-1:] for part in last.split_last(positions[last.name], positions)]
+        if not any(stream.responded for stream in streams) and (failed or (missing and not streams)):
+            raise_most_relevant([*failed.values(), *missing.values()])
         has_next_page = any(_has_more(stream) for stream in streams)
         end = None
         if parts or has_next_page:
@@ -210,9 +217,9 @@ class Merge:
                 lambda cursor, windows: self._prefetched.store(principal, cursor, needs, windows),
             )
         stale = [page for stream in streams for page in stream.stale]
-        unavailable = unavailable_sources(failed | not_configured, stale)
+        unavailable = unavailable_sources(failed | missing, stale)
         reads = tuple([page.read for page in stale])
-        nodes = tuple([user for part in parts for user, _ in part.users])
+        nodes = tuple(chain.from_iterable([part.users for part in parts]))
         return MergedPage(nodes, tuple(parts), has_next_page, end, unavailable, reads)
 
     def _select(
@@ -222,15 +229,11 @@ class Merge:
         names = [name for name in UserSource if name in (readable if requested is None else requested)]
         if query.role_type is not None:  # only users of the account source have one
             names = [name for name in names if name is UserSource.ACCOUNT]
-        sources: list[Source] = []
-        not_configured: dict[UserSource, GatewayError] = {}
-        for name in names:
-            try:
-                sources.append(self._sources.named(name))
-            except SourceNotConfigured as error:
-                if requested is not None or query.role_type is not None:
-                    not_configured[name] = error
-        return sources, not_configured
+        found = {name: self._sources.find(name) for name in names}
+        missing: dict[UserSource, GatewayError] = {}
+        if requested is not None or query.role_type is not None:
+            missing = {name: not_configured(name) for name, source in found.items() if source is None}
+        return [source for source in found.values() if source is not None], missing
 
 
 async def _take_users(
@@ -262,10 +265,10 @@ async def _take_users(
             before = min(
                 (stream.rank for stream in others if stream.head is not None or stream.needs_read), default=None
             )
-            segment, users = ready.take(missing, before)
+            segment, users, passed = ready.take(missing, before)
             if users:
                 positions = {stream.name: stream.position for stream in others}
-                parts.append(TakenUsers(ready.name, segment, users, positions, write_cursor))
+                parts.append(TakenUsers(ready.name, segment, users, passed, positions, write_cursor))
                 missing -= len(users)
 
 

@@ -5,9 +5,10 @@ stream takes users from the front of the segment. A segment position counts how 
 and those that do not match the query. Once the segment is used up, the next window is read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, takewhile
+from functools import partial
+from itertools import islice, takewhile
 
 import msgspec
 
@@ -109,8 +110,8 @@ class SourceStream:
         self._filtered_reads = 0
         self._searched = 0
         self._segment = WalkSegment(start)
-        # The users of the segment that match, each with how many users of the segment are passed once it is taken.
-        self._matching: list[tuple[User, int]] = []
+        self._matching: Sequence[User] = ()  # the users of the segment that match
+        self._passed_with: Sequence[int] = ()  # how many users of the segment are passed once each of these is taken
         self._taken = 0  # users of `_matching`
         self._passed = 0  # users of the segment
         self._read_at = 0.0
@@ -167,18 +168,23 @@ class SourceStream:
         self.responded = True
         self._set_segment(prefetched, self.walk_position.read_from)
 
-    def take(self, limit: int, before: Rank | None) -> tuple[WalkSegment, list[tuple[User, int]]]:
+    def take(self, limit: int, before: Rank | None) -> tuple[WalkSegment, Sequence[User], Sequence[int]]:
         """Pass the next users that rank before `before`, `limit` at most.
 
         Returns:
-            Their segment, and each user with how many of the segment's users are passed with it.
+            Their segment, the users, and for each how many of the segment's users are passed with it.
         """
-        taken = self._matching[self._taken : self._taken + limit]
+        start, stop = self._taken, min(self._taken + limit, len(self._matching))
         if before is not None:
-            taken = list(takewhile(lambda pair: (-instant_of(pair[0]), self._order) < before, taken))
-        if taken:
-            self._advance(self._taken + len(taken), taken[-1][1])
-        return self._segment, taken
+            ranks_before = partial(self._ranks_before, before)
+            stop = start + sum(1 for _ in takewhile(ranks_before, islice(self._matching, start, stop)))
+        users, passed = self._matching[start:stop], self._passed_with[start:stop]
+        if users:
+            self._advance(stop, passed[-1])
+        return self._segment, users, passed
+
+    def _ranks_before(self, rank: Rank, user: User) -> bool:
+        return (-instant_of(user), self._order) < rank
 
     async def read(self, limit: int) -> None:
         """Read one window; an error of the source is stored in `error`."""
@@ -226,13 +232,16 @@ class SourceStream:
         self._read_at = prefetched.read_at
         users = prefetched.window.items
         # A user that does not match is passed with the matching one before it, at the start of the segment at once.
-        indices = [*self._query.matching(users), len(users)]
-        self._matching = [(users[index], passed) for index, passed in pairwise(indices)]
-        self._advance(0, indices[0])
+        indices = self._query.matching(users)
+        if len(indices) == len(users):  # most queries: no object for each user
+            self._matching, self._passed_with = users, range(1, len(users) + 1)
+        else:
+            self._matching, self._passed_with = [users[index] for index in indices], [*indices[1:], len(users)]
+        self._advance(0, indices[0] if indices else len(users))
 
     def _advance(self, taken: int, passed: int) -> None:
         self._taken, self._passed = taken, passed
-        self.head = self._matching[taken][0] if taken < len(self._matching) else None
+        self.head = self._matching[taken] if taken < len(self._matching) else None
         self._rank = None
 
     def _instant(self) -> float:
