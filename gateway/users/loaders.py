@@ -119,7 +119,10 @@ class _Loader(DataLoader[Ref, Any], ABC):
             if kept is not None:
                 requested = self._requested[key] = self.loop.create_future()
                 requested.set_result(kept[0])
-        return requested or super().load(key)
+        if requested is None:  # as `DataLoader.load`, which looks the key up once more
+            requested = self._requested[key] = self.loop.create_future()
+            self.do_resolve_reject(key, requested)
+        return requested
 
     def try_load(self, record: Identified) -> tuple[Any] | None:
         """Return the record in a tuple if it is kept and within its lifetime, else None: `load` it then."""
