@@ -207,6 +207,28 @@ async def test_directories(
     ]
 
 
+async def test_pages_with_the_same_records(account: Any, fake: Any) -> None:
+    """A record whose JSON is that of an earlier page is as it was there, unless other fields were requested."""
+    directory = account().directories[Kind.ROLE]
+    fake.respond({"data": [{"id": "rl_1", "name": "A"}, {"id": "rl_2", "name": "B"}]})
+    first = await directory.page("", frozenset(), None)
+    with_owner = await directory.page("", frozenset({"owner"}), None)
+    assert [(role.name, role.loaded) for role in first.items] == [("A", frozenset()), ("B", frozenset())]
+    assert [(role.name, role.loaded) for role in with_owner.items] == [("A", {"owner"}), ("B", {"owner"})]
+    fake.respond({"data": [{"id": "rl_1", "name": "A"}, {"id": "rl_2", "name": "C"}]})
+    fake.responses.pop(0)
+    assert [role.name for role in (await directory.page("", frozenset(), None)).items] == ["A", "C"]
+
+
+@pytest.mark.parametrize("item", [None, 5, {"id": "rl_2", "name": {}}, {"id": "rl_2", "permissions": [None]}])
+async def test_a_page_with_a_wrong_record(account: Any, fake: Any, item: Any) -> None:
+    """A record that is not as documented fails its page, with its position in the whole body for operators."""
+    fake.respond({"data": [{"id": "rl_1"}, item]})
+    with pytest.raises(SourceInvalidResponse) as caught:
+        await account().directories[Kind.ROLE].page("", frozenset(), None)
+    assert "$.data[1]" in str(caught.value.__cause__)
+
+
 async def test_preview_1_on_a_current_server(account: Any, fake: Any) -> None:
     """A current server takes current requests with preview.1, which one small list finds out for all calls."""
     first = account(PREVIEW_1)

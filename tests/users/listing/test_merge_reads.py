@@ -48,3 +48,21 @@ async def test_one_source() -> None:
     world = make_world([], [], range(10_000))
     await world.walk(200, requested=[RESELLER])
     assert world.reads == [0, 0, 114]
+
+
+async def test_continuing_without_an_end_cursor() -> None:
+    """A page after the cursor of the last edge takes no read either, although nobody has asked for the end cursor."""
+    world = make_world(range(100), [], [])
+    page = await world.page(10)
+    page = await world.page(10, page.edges[-1].cursor)
+    reads = world.reads
+    page = await world.page(10, page.edges[-1].cursor)
+    assert names(page) == world.expected()[20:30]
+    assert world.reads == reads
+
+
+async def test_the_start_of_a_page_with_one_user() -> None:
+    """The start cursor of a page with one user is the end cursor: both pages begin behind that user."""
+    world = make_world(range(3), range(3), [])
+    page = await world.page(1)
+    assert page.start_cursor == page.end_cursor == page.edges[0].cursor
