@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
+import msgspec
 from graphql import (
     FieldNode,
     GraphQLBoolean,
@@ -29,7 +30,7 @@ from graphql.execution.values import VariableValueSource
 from graphql.pyutils import Undefined
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
-__all__ = ["Arguments", "Variables"]
+__all__ = ["Arguments", "CoercedVariables", "Variables"]
 
 _MAX_ERRORS = 50  # the default of graphql-core
 
@@ -47,7 +48,19 @@ _PLAIN: Mapping[Any, _IsPlain] = {
 _PLAIN_CLASSES: Mapping[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 """The types whose values of one class are all plain: `_PLAIN` need not be called for those."""
 
-_new_tuple: Any = tuple.__new__  # creates a NamedTuple in a third of the time: its `__new__` is a Python function
+
+class CoercedVariables(msgspec.Struct, eq=False):
+    """The variables of one execution after coercion: `coerced` has those with a value, by their names."""
+
+    coerced: Mapping[str, Any]
+    _variables: "Variables"
+    _for_core: VariableValues | None = None
+
+    def for_core(self) -> VariableValues:
+        """Return them as graphql-core takes them, which is needed for few executions."""
+        if self._for_core is None:
+            self._for_core = VariableValues(self._variables.sources(self.coerced), dict(self.coerced))
+        return self._for_core
 
 
 class Variables:
@@ -66,9 +79,8 @@ class Variables:
             is_required = required or definition.default_value is not None
             self._plain.append((signature, _plain_check(nullable), _PLAIN_CLASSES.get(nullable), is_required))
 
-    def coerce(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
+    def coerce(self, sent: Mapping[str, Any]) -> CoercedVariables | list[GraphQLError]:
         """Return the coerced variables, or all errors in them."""
-        sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for signature, is_plain, plain_class, required_or_default in self._plain:
             if is_plain is None:
@@ -78,19 +90,21 @@ class Variables:
                 value = sent[name]
                 if value.__class__ is not plain_class and not is_plain(value):
                     return self._coerce_by_core(sent)
-                sources[name] = _new_tuple(VariableValueSource, (signature, value))
                 coerced[name] = value
             elif required_or_default:
                 return self._coerce_by_core(sent)
-            else:
-                sources[name] = VariableValueSource(signature)
-        values: VariableValues = _new_tuple(VariableValues, (sources, coerced))
-        return values
+        return CoercedVariables(coerced, self)
 
-    def _coerce_by_core(self, sent: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        return get_variable_values(
+    def sources(self, coerced: Mapping[str, Any]) -> dict[str, VariableValueSource]:
+        """Return the declarations of the variables with those of the values that `coerce` has left as they were."""
+        signatures = [signature for signature, *_ in self._plain]
+        return {each.name: VariableValueSource(each, coerced.get(each.name, Undefined)) for each in signatures}
+
+    def _coerce_by_core(self, sent: Mapping[str, Any]) -> CoercedVariables | list[GraphQLError]:
+        values = get_variable_values(
             self._schema, self._definitions, dict(sent), _MAX_ERRORS, hide_suggestions=self._hide_suggestions
         )
+        return values if isinstance(values, list) else CoercedVariables(values.coerced, self, values)
 
 
 class Arguments:
@@ -122,7 +136,7 @@ class Arguments:
         if all(isinstance(value, str | int | float | Enum | None) for value in constants.values()):
             self._constants = constants
 
-    def values(self, variables: VariableValues) -> dict[str, Any]:
+    def values(self, variables: CoercedVariables) -> dict[str, Any]:
         """Return the arguments as `GraphQLField.resolve` takes them.
 
         Raises:
@@ -139,8 +153,9 @@ class Arguments:
             arguments[name] = value
         return arguments
 
-    def _coerce_by_core(self, variables: VariableValues) -> dict[str, Any]:
-        return get_argument_values(self._field, self._node, variables, hide_suggestions=self._hide_suggestions)
+    def _coerce_by_core(self, variables: CoercedVariables) -> dict[str, Any]:
+        values = variables.for_core()
+        return get_argument_values(self._field, self._node, values, hide_suggestions=self._hide_suggestions)
 
 
 def _plain_check(type_: Any) -> _IsPlain | None:

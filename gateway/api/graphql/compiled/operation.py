@@ -16,7 +16,7 @@ from graphql.execution import Executor as CoreExecutor
 from graphql.execution import VariableValues, default_field_resolver, default_type_resolver
 from graphql.execution.collect_fields import FragmentDetails
 
-from gateway.api.graphql.compiled.arguments import Variables
+from gateway.api.graphql.compiled.arguments import CoercedVariables, Variables
 from gateway.api.graphql.compiled.codegen import TooLargeError
 from gateway.api.graphql.compiled.coverage import Coverage, Uncovered
 from gateway.api.graphql.compiled.program import Program, RootField, build_program
@@ -109,7 +109,7 @@ class Compiled:
             RecursionError: it is nested too deeply.
         """
         if not self._condition_variables:
-            self._only_program = self._program(_NO_VARIABLES)
+            self._only_program = self._program(CoercedVariables({}, self._variables, _NO_VARIABLES))
             self._slot_count = self._only_program.slot_count
             return
         fragments = {name: without_conditions(node) for name, node in self._fragments.items()}
@@ -119,10 +119,11 @@ class Compiled:
         )
         self._slot_count = whole.slot_count
 
-    def _program(self, values: VariableValues) -> Program:
-        key = self._key(values)
+    def _program(self, variables: CoercedVariables) -> Program:
+        key = self._key(variables)
         program = self._programs.get(key)
         if program is None:
+            values = variables.for_core()
             program = self._programs[key] = build_program(
                 self._schema, self._fragments, self._operation, values, hide_suggestions=self._hide_suggestions
             )
@@ -132,12 +133,12 @@ class Compiled:
             self._programs.move_to_end(key)
         return program
 
-    def _key(self, values: VariableValues) -> tuple[Any, ...]:
+    def _key(self, variables: CoercedVariables) -> tuple[Any, ...]:
         if not self._condition_variables:
             return ()
-        return tuple(values.coerced.get(name) for name in self._condition_variables)
+        return tuple(variables.coerced.get(name) for name in self._condition_variables)
 
-    def graphql_core(self, context: Context, values: VariableValues) -> CoreExecutor[Any]:
+    def graphql_core(self, context: Context, variables: CoercedVariables) -> CoreExecutor[Any]:
         """Return the executor of graphql-core for one execution of the operation."""
         return CORE_EXECUTORS[context.on_error](
             self._schema,
@@ -146,7 +147,7 @@ class Compiled:
             None,
             context,
             self._operation,
-            values,
+            variables.for_core(),
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
@@ -160,12 +161,14 @@ class UserCall(msgspec.Struct, frozen=True, eq=False):
     _compiled: Compiled
     _program: Program
     _root: RootField
-    _values: VariableValues
+    _variables: CoercedVariables
     arguments: Mapping[str, Any]
 
     def try_complete(self, user: Any, context: Context) -> Executed | None:
         """Return the result of the operation with this user; None if it has an error or must be awaited."""
-        return Run.of(self._program, self._compiled.graphql_core, context, self._values).try_complete(self._root, user)
+        return Run.of(self._program, self._compiled.graphql_core, context, self._variables).try_complete(
+            self._root, user
+        )
 
 
 async def _refused(errors: list[GraphQLError]) -> Executed:

@@ -30,10 +30,11 @@ from typing import Any
 import msgspec
 from graphql import GraphQLError, GraphQLResolveInfo
 from graphql.execution import Executor as CoreExecutor
-from graphql.execution import VariableValues, default_field_resolver, get_argument_values
+from graphql.execution import default_field_resolver, get_argument_values
 from graphql.pyutils import is_awaitable
 
 from gateway.api.graphql.compiled.answer_slots import AnswerSlot
+from gateway.api.graphql.compiled.arguments import CoercedVariables
 from gateway.api.graphql.compiled.levels import LookupBatch, Pending
 from gateway.api.graphql.compiled.lookups import Lookup
 from gateway.api.graphql.compiled.program import Completion, Program, RootField
@@ -65,9 +66,9 @@ class Run(msgspec.Struct, eq=False):  # one is created for each execution
     """
 
     _program: Program
-    _make_core: Callable[[Context, VariableValues], CoreExecutor[Any]]
+    _make_core: Callable[[Context, CoercedVariables], CoreExecutor[Any]]
     context: Context
-    _variables: VariableValues
+    _variables: CoercedVariables
     _answer: dict[str, Any]
     needs: list[Any] = []
     reusable: list[dict[int, Any]] = []
@@ -83,9 +84,9 @@ class Run(msgspec.Struct, eq=False):  # one is created for each execution
     def of(
         cls,
         program: Program,
-        make_core: Callable[[Context, VariableValues], CoreExecutor[Any]],
+        make_core: Callable[[Context, CoercedVariables], CoreExecutor[Any]],
         context: Context,
-        variables: VariableValues,
+        variables: CoercedVariables,
     ) -> "Run":
         """Return a new execution of a program."""
         run = cls(program, make_core, context, variables, program.without_values.copy())
@@ -216,7 +217,7 @@ class Run(msgspec.Struct, eq=False):  # one is created for each execution
     def resolve(self, source: Any, slot: AnswerSlot, *indices: int) -> Any:
         """Call the resolver of a field."""
         arguments = get_argument_values(
-            slot.field, slot.nodes[0], self._variables, hide_suggestions=self._core.hide_suggestions
+            slot.field, slot.nodes[0], self._variables.for_core(), hide_suggestions=self._core.hide_suggestions
         )
         return (slot.field.resolve or default_field_resolver)(source, self._info(slot, indices), **arguments)
 

@@ -25,7 +25,7 @@ class Bug(NamedTuple):
 _BUGS = {
     "an alias is ignored": Bug("field_codegen", "r[{slot.key!r}]", "r[{slot.nodes[0].name.value!r}]"),
     "the program of other conditions is used": Bug(
-        "operation", "return tuple(values.coerced.get(name) for name in self._condition_variables)", "return ()"
+        "operation", "return tuple(variables.coerced.get(name) for name in self._condition_variables)", "return ()"
     ),
     "skip and include are swapped": Bug(
         "operation",
