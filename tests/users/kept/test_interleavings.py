@@ -18,7 +18,7 @@ from users.kept.interleavings import Interleavings, run_over_redis
 
 __all__ = ["redis_url"]
 
-_DEFAULT = 5_000  # twice as many as find all defects that are planted
+_DEFAULT = 10_000
 _REDIS_SHARE = 50  # one of so many interleavings has its event log in Redis
 
 

@@ -6,7 +6,7 @@ import pytest
 from users.kept.interleavings import Interleavings
 from users.kept.planted import PLANTED, Patch
 
-_SEEDS = 5_000
+_SEEDS = 10_000
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.__name__)
