@@ -2,8 +2,6 @@
 
 import re
 
-from graphql import OperationType
-
 from gateway.api.graphql.execution.prepared import Prepared
 from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.trusted.naming import sha256_of
@@ -21,7 +19,7 @@ def report_operation(prepared: Prepared, request: GraphQLRequest, report: Reques
     report.kind, report.document = prepared.kind, prepared.sha256
     if request.trusted and prepared.name:
         report.label = prepared.name
-    if prepared.operation_type is OperationType.SUBSCRIPTION:
+    if prepared.kind == "subscription":
         report.calls = None  # there may be thousands, and the calls are those of their events
 
 

@@ -1,6 +1,6 @@
 """Compares compiled code with graphql-core, with random documents, variables and sources.
 
-`COMPARED_DOCUMENTS` is the number of documents (default: 600), and `COMPARED_FROM` the first seed. If the number is
+`COMPARED_DOCUMENTS` is the number of documents (default: 1,000), and `COMPARED_FROM` the first seed. If the number is
 given and the seed is not, a random seed is used and printed. The message of a failure contains its seed.
 """
 
@@ -21,7 +21,7 @@ from hypothesis_graphql import queries
 from gateway.api.graphql.compiled import Compiled, compile_operation
 from gateway.api.graphql.execution.error_behavior import ErrorBehavior
 
-_DOCUMENTS = int(os.environ.get("COMPARED_DOCUMENTS", "600"))
+_DOCUMENTS = int(os.environ.get("COMPARED_DOCUMENTS", "1000"))
 _DEFAULT_SEED = random.randrange(10**9) if "COMPARED_DOCUMENTS" in os.environ else 0  # noqa: S311 - no secret
 _DOCUMENTS_PER_COMPETITION = 5_000  # one of so many may have competing errors; one in 14,000 had them
 _FIRST_SEED = int(os.environ.get("COMPARED_FROM", _DEFAULT_SEED))

@@ -11,7 +11,7 @@ from api.graphql.compiled.comparison import case_of
 
 from gateway.api.graphql import compiled
 
-_SEEDS = 600  # as many as the comparison has by default
+_SEEDS = 1000  # as many as the comparison has by default
 
 
 class Bug(NamedTuple):
