@@ -18,7 +18,7 @@ __all__ = ["AccessLog", "AccessLogMode", "Write", "json_line", "text_line", "wri
 AccessLogMode = Literal["all", "slow", "errors", "off"]
 """Which requests are logged: all; slow ones and those with errors; those with errors; none."""
 
-_LEVELS = {level: f"{level.upper():<7}" for level in ("info", "warning", "error")}
+_EXECUTED = 200
 _FAILED = 500
 _REFUSED = 400
 
@@ -26,8 +26,8 @@ _REFUSED = 400
 Lines = Sequence[tuple[RequestReport, str]]
 """Requests whose lines are written, with their levels: info, warning or error."""
 
-Write = Callable[[Lines], None]
-"""Writes lines."""
+Write = Callable[[Lines, float], None]
+"""Writes lines; gets the seconds since 1970 at which the clock of the reports was 0."""
 
 _LOG = logging.getLogger("gateway.access")
 
@@ -55,7 +55,8 @@ class AccessLog:
     def __call__(self, reports: Sequence[RequestReport]) -> None:
         lines: list[tuple[RequestReport, str]] = []
         for report in reports:
-            level = _level(report.status, report.codes)
+            codes = report.codes
+            level = "info" if report.status == _EXECUTED and not codes else _level(report.status, codes)
             if level == "info" and report.duration < self._slow:
                 if not self._logs_all or report.route in PROBES:
                     continue
@@ -63,7 +64,7 @@ class AccessLog:
                     continue
             lines.append((report, level))
         if lines:
-            self._write(lines)
+            self._write(lines, time.time() - time.perf_counter())
 
 
 @lru_cache(256)  # the same combinations occur again and again
@@ -76,11 +77,11 @@ def _level(status: int | str, codes: tuple[str, ...]) -> str:
     return "info"
 
 
-def fields(report: RequestReport, level: str) -> dict[str, Any]:
+def fields(report: RequestReport, level: str, clock_start: float) -> dict[str, Any]:
     """Return the fields of a line, in their order; times are in milliseconds. A line has only those that apply."""
     summary = report.summary
     line: dict[str, Any] = {
-        "time": _end_time(report),
+        "time": log_time(clock_start + report.started + report.duration),
         "level": level,
         "logger": "gateway.access",
         "request_id": report.request_id,
@@ -112,33 +113,27 @@ def fields(report: RequestReport, level: str) -> dict[str, Any]:
     return line
 
 
-def _end_time(report: RequestReport) -> str:
-    """Return when a request ended, as the log has it."""
-    since_end = time.perf_counter() - report.started - report.duration
-    return log_time(time.time() - since_end)
-
-
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 2)
 
 
-def json_line(report: RequestReport, level: str) -> bytes:
-    """Return the line as a JSON object, which always has all fields."""
-    return json_bytes(fields(report, level)) + b"\n"
+def json_line(report: RequestReport, level: str, clock_start: float) -> bytes:
+    """Return the line as a JSON object, which always has all fields. `clock_start` is as for `Write`."""
+    return json_bytes(fields(report, level, clock_start)) + b"\n"
 
 
-def text_line(report: RequestReport, level: str) -> bytes:
+def text_line(report: RequestReport, level: str, clock_start: float) -> bytes:
     """Return the line as text for people: surface, operation, status and milliseconds; then what else applies.
 
     2026-11-29T09:38:51.761Z INFO    http query Ada 200 5.4 ms calls=account:1 bytes=65 client=web request_id=…
     """
     # Written out field by field, without the dictionary of the other format: it is on the path of every request.
-    name = f"{report.kind} {report.operation}" if report.kind else f"{report.method} {report.route}"
-    name = name.strip()
-    if not name.isprintable():  # a method of HTTP may be anything where another program's server parses it
-        name = in_one_line(name)
-    milliseconds = round(report.duration * 1000, 2)
-    line = f"{_end_time(report)} {_LEVELS[level]} {report.surface} {name} {report.status} {milliseconds:.1f} ms"
+    duration = report.duration
+    shared = _shared_text(
+        level, report.surface, report.kind, report.operation, report.method, report.route, report.status
+    )
+    milliseconds = _tenths_text(int(duration * 100_000 + 0.5))
+    line = f"{log_time(clock_start + report.started + duration)} {shared} {milliseconds} ms"
     if report.codes:
         line += f" codes={quoted(','.join(report.codes))}"
     if report.summary is not NO_CALLS:
@@ -148,7 +143,7 @@ def text_line(report: RequestReport, level: str) -> bytes:
     if report.bytes:
         line += f" bytes={report.bytes}"
     if report.caller or report.client or report.client_version:
-        line += _names_text(report)
+        line += _names_text(report.shown_caller, report.client, report.client_version)
     if request_id := report.request_id:
         is_plain = request_id.isprintable() and " " not in request_id  # nearly always
         line += f" request_id={request_id if is_plain else quoted(request_id)}"
@@ -156,7 +151,31 @@ def text_line(report: RequestReport, level: str) -> bytes:
         line += f" trace_id={quoted(report.trace_id)}"
     if report.cause:
         line += f" cause={quoted(report.cause)}"
-    return f"{line}\n".encode(errors="backslashreplace")
+    return f"{line}\n".encode("utf-8", "backslashreplace")
+
+
+@lru_cache(512)
+def _shared_text(  # noqa: PLR0917 - a cache looks up keywords more slowly
+    level: str, surface: str, kind: str, operation: str, method: str, route: str, status: int | str
+) -> str:
+    """Return the part of a line that many requests have in common: level, surface, operation and status."""
+    name = (f"{kind} {operation}" if kind else f"{method} {route}").strip()
+    if not name.isprintable():  # a method of HTTP may be anything where another program's server parses it
+        name = in_one_line(name)
+    return f"{level.upper():<7} {surface} {name} {status}"
+
+
+# Formatting a number takes as long as half of the other line, and most requests take some milliseconds.
+@lru_cache(1024)
+def _tenths_text(hundredths: int) -> str:
+    """Return hundredths of a millisecond as milliseconds with one decimal place."""
+    return f"{hundredths / 100:.1f}"
+
+
+@lru_cache(1024)
+def _hundredths_text(hundredths: int) -> str:
+    """Return hundredths of a millisecond as milliseconds with the decimal places that are needed."""
+    return str(hundredths / 100)
 
 
 @lru_cache(256)
@@ -167,10 +186,10 @@ def _requests_text(requests: tuple[tuple[str, int], ...]) -> str:
 def _calls_text(summary: CallSummary) -> str:
     """Return what a line of text has about calls to sources."""
     text = _requests_text(tuple(summary.requests.items())) if summary.requests else ""
-    if summary.source_seconds and (milliseconds := round(summary.source_seconds * 1000, 2)):
-        text += f" source_ms={milliseconds}"
-    if summary.waited_seconds and (milliseconds := round(summary.waited_seconds * 1000, 2)):
-        text += f" waited_ms={milliseconds}"
+    if summary.source_seconds and (hundredths := int(summary.source_seconds * 100_000 + 0.5)):
+        text += f" source_ms={_hundredths_text(hundredths)}"
+    if summary.waited_seconds and (hundredths := int(summary.waited_seconds * 100_000 + 0.5)):
+        text += f" waited_ms={_hundredths_text(hundredths)}"
     if summary.batched:
         text += f" batched={summary.batched}"
     if summary.shared:
@@ -182,37 +201,38 @@ def _calls_text(summary: CallSummary) -> str:
     return text
 
 
-def _names_text(report: RequestReport) -> str:
+@lru_cache(512)
+def _names_text(caller: str, client: str, client_version: str) -> str:
     """Return what a line of text has about the caller and the client."""
-    text = f" caller={quoted(report.shown_caller)}" if report.caller else ""
-    if report.client:
-        text += f" client={quoted(report.client)}"
-    if report.client_version:
-        text += f" client_version={quoted(report.client_version)}"
+    text = f" caller={quoted(caller)}" if caller else ""
+    if client:
+        text += f" client={quoted(client)}"
+    if client_version:
+        text += f" client_version={quoted(client_version)}"
     return text
 
 
-def write_to_logger(lines: Lines) -> None:
+def write_to_logger(lines: Lines, clock_start: float) -> None:
     """Log each line to `gateway.access` at the level INFO: a program that embeds the gateway decides where it goes."""
     if not _LOG.isEnabledFor(logging.INFO):
         return
     for report, level in lines:
-        name, request = report.operation or report.kind or report.route, fields(report, level)
+        name, request = report.operation or report.kind or report.route, fields(report, level, clock_start)
         outcome = " ".join((str(report.status), *report.codes))
         _LOG.info("%s %s %s", report.surface, name, outcome, extra={"request": request})
 
 
-def write_to_stream(stream: LogStream, line: Callable[[RequestReport, str], bytes]) -> Write:
+def write_to_stream(stream: LogStream, line: Callable[[RequestReport, str, float], bytes]) -> Write:
     """Return a function that writes lines to the stream of the log, those of one iteration of the loop together.
 
     `logging` would take ten times as long: it is left out on the path of every request. A piece consists of whole lines
     that a pipe takes at once, so that those of another process that writes to it do not come in between.
     """
 
-    def write(lines: Lines) -> None:
+    def write(lines: Lines, clock_start: float) -> None:
         piece = b""
         for report, level in lines:
-            text = line(report, level)
+            text = line(report, level, clock_start)
             if piece and len(piece) + len(text) > PIPE_BUF:
                 stream.write(piece)
                 piece = b""

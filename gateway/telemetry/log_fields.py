@@ -11,6 +11,8 @@ from gateway.operation import current_operation, current_trace
 
 __all__ = ["in_one_line", "json_bytes", "json_line", "log_time", "operation_fields", "quoted"]
 
+_MILLISECONDS = tuple(f".{number:03}Z" for number in range(1000))
+
 
 def json_line(fields: Mapping[str, Any]) -> str:
     """Return the fields as JSON in one line, whatever values they have."""
@@ -28,7 +30,7 @@ def json_bytes(fields: Mapping[str, Any]) -> bytes:
 def log_time(seconds: float) -> str:
     """Return a time in seconds since 1970 as in the log: ISO 8601 in UTC, with milliseconds."""
     whole = int(seconds)
-    return f"{utc_second(whole)}.{int((seconds - whole) * 1000):03}Z"
+    return f"{utc_second(whole)}{_MILLISECONDS[int((seconds - whole) * 1000)]}"
 
 
 def operation_fields() -> dict[str, str]:

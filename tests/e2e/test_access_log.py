@@ -443,7 +443,7 @@ def test_nothing_looks_like_another_line() -> None:
     """Control characters in the name of a caller, which its issuer has chosen, are escaped in text as in JSON."""
     name = "jwt:https://issuer.example|eve\n2026-11-29T09:38:51.761Z\tERROR\tforged\x1b[2J"
     for line in (text_line, json_line):
-        written = line(RequestReport(caller=name, method="GET\x1b", status=200), "info").decode()
+        written = line(RequestReport(caller=name, method="GET\x1b", status=200), "info", 0.0).decode()
         assert written.count("\n") == 1
         assert written.rstrip("\n").isprintable()
 
@@ -468,5 +468,5 @@ async def test_callers(served: Callable[..., Any], tmp_path: Any) -> None:
     line = await world.line()
     assert (line["caller"], line["status"], line["codes"]) == ("", 401, ["UNAUTHENTICATED"])
     address = RequestReport(caller="ada@example.com")
-    assert b"sha256:" in json_line(address, "info")
-    assert b"ada@" not in json_line(address, "info") + text_line(address, "info")
+    assert b"sha256:" in json_line(address, "info", 0.0)
+    assert b"ada@" not in json_line(address, "info", 0.0) + text_line(address, "info", 0.0)
