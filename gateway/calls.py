@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ __all__ = [
     "Endpoint",
     "WaitReason",
     "current_calls",
+    "endpoint_of",
 ]
 
 
@@ -78,6 +80,10 @@ class Endpoint(NamedTuple):
     source: str
     method: str
     template: str
+
+
+endpoint_of = lru_cache(maxsize=512)(Endpoint)
+"""Returns the endpoint by its three fields: there is one for each template, and making a named tuple takes a call."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
@@ -187,13 +193,14 @@ class CallList(msgspec.Struct, eq=False):
         leader: TraceContext | None = None,  # noqa: ARG002 - only spans have links
         reason: WaitReason | None = None,  # noqa: ARG002 - only spans have names
     ) -> None:
-        if kind is _KEPT:
-            if endpoint in self.kept:
-                return
-            self.kept += (endpoint,)
         end = self.clock() - self.started
+        if kind is _KEPT:
+            if endpoint not in self.kept:
+                self.kept += (endpoint,)
+                self.ended.append(CallRecord(endpoint, status, end, 0.0, kind))
+            return
         # What others had begun before this operation was, it waited for no longer than since its start.
-        start = max(0.0, end - seconds)
+        start = end - seconds if seconds < end else 0.0
         self.ended.append(CallRecord(endpoint, status, start, min(seconds, end), kind))
 
     def begin(

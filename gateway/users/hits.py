@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from gateway.calls import CallKind, CallRecorder, Endpoint, current_calls
+from gateway.calls import CallKind, CallRecorder, current_calls, endpoint_of
 from gateway.freshness import FreshnessReport, StaleRead, StaleReason, current_freshness
 from gateway.users.model import UserSource
 from gateway.users.records import Kept, KeptRecords, KeptResult
@@ -55,4 +55,4 @@ class Hits:
 
 def _add_call(source: UserSource, template: str, calls: CallRecorder | None) -> None:
     if calls is not None:
-        calls.add(_KEPT, Endpoint(source, "GET", template), None, 0.0)
+        calls.add(_KEPT, endpoint_of(source, "GET", template), None, 0.0)

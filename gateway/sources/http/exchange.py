@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.calls import CallKind, Endpoint
+from gateway.calls import CallKind, Endpoint, endpoint_of
 from gateway.errors import GatewayError
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Transport",
     "TransportFactory",
     "TransportLimits",
-    "endpoint_of",
     "pipeline",
 ]
 
@@ -118,10 +116,6 @@ class Request(msgspec.Struct, frozen=True):
     def writes(self) -> bool:
         """Whether the source may change something because of this request."""
         return self.method not in {"GET", "HEAD"}
-
-
-endpoint_of = lru_cache(maxsize=512)(Endpoint)
-"""Returns the endpoint by its three fields: there is one for each template, and making a named tuple takes a call."""
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -6,11 +6,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from gateway.calls import CANCELLED, Attempt, current_calls
+from gateway.calls import CANCELLED, Attempt, current_calls, endpoint_of
 from gateway.errors import Code, GatewayError
 from gateway.operation import current_deadline
 from gateway.sources.http.circuit import CircuitSettings
-from gateway.sources.http.exchange import Request, Response, Send, endpoint_of
+from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.handover import current_dispatch
 
 __all__ = ["Timing", "headers_of"]
