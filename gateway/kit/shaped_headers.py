@@ -23,8 +23,11 @@ class Shape:
         self._among: dict[frozenset[str], frozenset[str]] = {}
 
     def getter(self, names: frozenset[str]) -> Callable[[Mapping[bytes, bytes]], Any]:
-        """Return the function that takes the values of those of these names that there are, from the fields."""
-        present = sorted(self.names[name] for name in names if name in self.names)
+        """Return the function that takes the values of those of these names that there are, from the fields.
+
+        They are in the order of the names in lower case, so that shapes with the same names have the same order.
+        """
+        present = [self.names[name] for name in sorted(names) if name in self.names]
         found = self.getters[names] = itemgetter(*present) if present else _no_values
         return found
 

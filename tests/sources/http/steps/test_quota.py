@@ -60,6 +60,15 @@ def test_quota_with_same_values() -> None:
         assert parse_quota(as_received(headers), now=now) == Quota(None, 1, seconds)
 
 
+def test_quota_with_names_in_another_case() -> None:
+    """Of two heads with the same names, one of which an intermediary wrote in another case, each has its own quota."""
+    mixed = {"ratelimit-limit": "20", "RateLimit-Remaining": "1", "ratelimit-reset": "3"}
+    lower = {"ratelimit-limit": "1", "ratelimit-remaining": "20", "ratelimit-reset": "3"}
+    for _ in range(2):
+        assert parse_quota(as_received(mixed)) == Quota(20, 1, 3.0)
+        assert parse_quota(as_received(lower)) == Quota(1, 20, 3.0)
+
+
 @given(st.text(), st.text(), st.text(), st.sampled_from(["RateLimit", "X-Rate-Limit"]))
 def test_anything(limit: str, remaining: str, reset: str, prefix: str) -> None:
     """No value of a header raises an exception."""
