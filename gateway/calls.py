@@ -82,7 +82,8 @@ class Endpoint(NamedTuple):
     template: str
 
 
-endpoint_of = lru_cache(maxsize=512)(Endpoint)
+# By type, too: a member of `UserSource` equals the text of a request, and orjson does not take it as a key.
+endpoint_of = lru_cache(maxsize=512, typed=True)(Endpoint)
 """Returns the endpoint by its three fields: there is one for each template, and making a named tuple takes a call."""
 
 

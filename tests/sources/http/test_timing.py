@@ -3,12 +3,16 @@
 import asyncio
 from contextlib import suppress
 
+import orjson
 import pytest
 
 from gateway.calls import CallKind, CallList, current_calls
 from gateway.operation import operation
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.timing import Timing
+from gateway.users.hits import Hits
+from gateway.users.model import UserSource
+from gateway.users.records import KeptRecords
 
 
 @pytest.mark.parametrize("written", [False, True])
@@ -56,3 +60,19 @@ def test_a_call_that_hung_until_the_deadline(deadline: float | None, seconds: fl
 
     asyncio.run(call())
     assert statuses == [status]
+
+
+async def test_endpoint_of_kept_records() -> None:
+    """The endpoint of a call is the same whether or not a record from there was given before, as after a change."""
+    request = Request("account", "GET", "https://x/kept/1", "/kept/{id}")
+    kept, calls = CallList(), CallList()
+    Hits(KeptRecords()).fresh(UserSource.ACCOUNT, request.template, 1.0, None, kept)
+
+    async def send(_request: Request) -> Response:
+        return Response(200, {}, b"")
+
+    current_calls.set(calls)
+    await Timing(lambda *_: None)(request, send)
+    [given], [made] = kept.records, calls.records
+    assert given.endpoint == made.endpoint == request.endpoint
+    assert orjson.dumps({made.endpoint.source: 1}) == b'{"account":1}'  # as the access log counts calls
