@@ -174,7 +174,8 @@ class Bucket:
         seconds = self._clock() - sent_at
         if seconds < self._fastest:
             self._fastest = seconds
-        else:  # it is forgotten slowly, since the way to the source may have become longer
+        elif seconds < 2 * self._window:  # later, the token is available again, whether or not `_update` was called
+            # It is forgotten slowly, since the way to the source may have become longer.
             self._fastest += (seconds - self._fastest) / 100
         delay = seconds - self._fastest
         if delay > self._window:  # noqa: PLR1730 - `min` takes ten times as long

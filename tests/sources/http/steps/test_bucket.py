@@ -101,6 +101,28 @@ def test_slow_response() -> None:
         assert bucket.wait() == 0
 
 
+def test_response_after_two_windows() -> None:
+    """A response to a call whose token is available again does not lengthen the usual time of a response."""
+    now = Now()
+    bucket = Bucket(RATE, clock=now)
+    use(bucket)  # it takes no time
+    slow = bucket.try_take()
+    assert slow is not None
+    slow.mark_sent()
+    now.at += 3
+    other = bucket.try_take()
+    assert other is not None
+    assert other.release()
+    now.at += 7
+    slow.mark_answered()
+    late = bucket.try_take()
+    assert late is not None
+    late.mark_sent()
+    now.at += 0.1
+    late.mark_answered()  # 0.1 s later than usual
+    assert bucket.wait(ahead=3) == pytest.approx(1.0, abs=0.01)
+
+
 def test_given_back() -> None:
     """A token that is given back is available again, but not one whose call was written."""
     bucket = Bucket(Rate(1, 1.0), clock=Now())
