@@ -75,9 +75,8 @@ class UserReader:
     """Reads users for the loaders and the lists, with as few calls as the mode and the caller's wishes allow.
 
     A change, and each read that belongs to it, calls its source directly; `kept_users` are to follow it. `fresh_users`
-    finds users that need no wait. `catch_up` is
-    None where no other process writes to the event log. `now` is the time in seconds since 1970, for times of change.
-    The results are those that the source returns: nobody may alter them.
+    finds users that need no wait. `catch_up` is None where no other process writes to the event log. `now` is the time
+    in seconds since 1970, for times of change. The results are those that the source returns: nobody may alter them.
     """
 
     def __init__(
