@@ -43,6 +43,7 @@ def log_unknown_outcome(command: Command, error: GatewayError) -> None:
 
 
 def no_user_returned(ref: Ref) -> SourceInvalidResponse:
+    """Return the error of a change that its source confirmed, and of which it did not return the user after it."""
     return SourceInvalidResponse(
         f"The {titled(ref.source)} source confirmed the change and did not return the user after it. A request with "
         "the same idempotency key reads the user again; the change is not sent again.",
