@@ -100,12 +100,11 @@ class WholeRequestParser:
             self._parser.feed_data(data)
         except Exception:  # noqa: BLE001 - the other reader has the same one, and rejects the request
             ends.append(None)
-        shape = _parse_names(tuple(fields))
+        # What is refused is not looked up: thousands of names, in heads that all differ, would fill the caches.
+        shape = None if ends or len(fields) > self._max_fields else _parse_names(tuple(fields))
         if (
-            ends
-            or shape is None
+            shape is None
             or len(fields) != data.count(b"\n", 0, end)  # `setdefault` drops repeated fields
-            or len(fields) > self._max_fields
             or ((connection := shape.names.get("connection")) is not None and fields[connection] not in _KEPT)
             or end + 4 + (len(body[0]) if body else 0) != len(data)
         ):

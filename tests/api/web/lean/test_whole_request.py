@@ -1,5 +1,7 @@
 """The reader of whole requests: it reads what the other reader reads, or nothing."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -112,6 +114,25 @@ def test_limits() -> None:
     for options in (ServerOptions(max_target=8), ServerOptions(max_head=30), ServerOptions(max_fields=1)):
         assert WholeRequestReader(WholeRequestParser(options)).try_read(plain, "") is None
     assert reader().try_read(plain, "") is not None
+
+
+def test_refused_names_are_not_kept() -> None:
+    """The names of a head with too many fields are forgotten: those of 256 heads would take 110 MiB."""
+    whole = reader()
+
+    def refuse(number: int) -> None:
+        fields = "".join(f"{number}-{each}:\r\n" for each in range(1_000))
+        assert whole.try_read(f"GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode(), "") is None
+
+    refuse(0)
+    tracemalloc.start()
+    try:
+        for number in range(1, 30):
+            refuse(number)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
 
 
 @st.composite
