@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -159,6 +159,8 @@ async def write_stream(
     """Send a response whose body is sent chunk by chunk; the client may take so many seconds to read a chunk."""
     stream = web.StreamResponse(status=response.status, headers=CIMultiDict(response.headers))
     close_after_chunks(incoming, stream)
+    if incoming.version < HttpVersion11:
+        stream.force_close()  # the body ends with the connection (RFC 9112, 6.3), which aiohttp would keep
     chunks = aiter(body)
     leaving = _CancelAfterLeaving(incoming)
     try:
