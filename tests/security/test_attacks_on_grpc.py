@@ -71,7 +71,7 @@ async def test_refused_messages_of_a_caller(gateway: RecordedProcess, channel: g
     before = memory(gateway)
     for _ in range(20):
         code = await refused(channel, f"{SERVICE}/WatchUsers", EMPTY_IDS, keys.by_name["all"])
-        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert memory(gateway) - before < 64
 
 
