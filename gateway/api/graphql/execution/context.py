@@ -1,7 +1,6 @@
 """The context of one GraphQL operation, as the resolvers get it."""
 
 from asyncio import Future
-from typing import TYPE_CHECKING
 
 import msgspec
 from graphql import GraphQLError, OperationType
@@ -14,9 +13,6 @@ from gateway.freshness import Freshness, FreshnessReport
 from gateway.users.loaders import Loaders
 from gateway.users.planning import Plan
 from gateway.users.service import UserService
-
-if TYPE_CHECKING:  # an operation executes in a context, so its module imports this one
-    from gateway.api.graphql.execution.prepared import Prepared
 
 __all__ = ["Context", "freshness_of"]
 
@@ -72,15 +68,14 @@ class Context(msgspec.Struct, eq=False):
         return header if self.mutations < 2 else f"{header}/{response_name}"  # noqa: PLR2004 - several
 
 
-def freshness_of(prepared: "Prepared", request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:
-    """Return the report for one execution, with what the caller accepts.
+def freshness_of(operation_type: OperationType, request: GraphQLRequest, incoming: Incoming) -> FreshnessReport:
+    """Return the report for one execution of an operation of this type, with what the caller accepts.
 
     `cacheControl` in the `extensions` of the request replaces the header: a WebSocket has none for each operation.
     """
     wanted = incoming.freshness
     if request.extensions and isinstance(directives := request.extensions.get("cacheControl"), str):
         wanted = Freshness.parse(directives)
-    operation_type = prepared.operation_type
     if operation_type is _QUERY:
         return FreshnessReport(wanted)
     return FreshnessReport.of_change(wanted) if operation_type is _MUTATION else FreshnessReport.of_event()

@@ -140,7 +140,7 @@ class Executor:
                 cost = self.charging.cost(prepared, request)
             if requested is not None:
                 requested.charged(cost, self.charging.max_cost, allowance)
-        freshness = freshness_of(prepared, request, incoming)
+        freshness = freshness_of(prepared.operation_type, request, incoming)
         capacity, identity = self._capacity, incoming.principal.identity
         try:
             with incoming.operation(requested.recorder if requested else incoming.report.calls, freshness):

@@ -42,7 +42,7 @@ class ComputedParts:
         The last part has the extensions that the client requested, and all positions of records past their lifetime,
         the first one those that are known by then.
         """
-        freshness = freshness_of(prepared, request, incoming)
+        freshness = freshness_of(prepared.operation_type, request, incoming)
         plan, on_error = prepared.plan(request.variables), ERROR_BEHAVIORS[request.on_error]
         context = Context.of(incoming, plan, prepared.mutations, on_error, freshness)
         coroutines = StartedCoroutines()
