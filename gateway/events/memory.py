@@ -23,7 +23,7 @@ from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = ["MemoryEventLog"]
 
-_PUBLISHED = LogEvent.PUBLISHED  # looked up once: a member of an enum takes a call
+_PUBLISHED = LogEvent.PUBLISHED  # CONTRIBUTING.md, "Speed"
 
 
 class MemoryEventLog:

@@ -51,5 +51,5 @@ def add_to_each(all_durations: Sequence[Durations], seconds: float) -> None:
         counts = durations._counts  # noqa: SLF001 - of this module
         counts[index] = counts.get(index, 0) + 1
         durations.count += 1
-        if seconds > durations.longest:  # noqa: PLR1730 - on the path of every request: max() takes twice as long
+        if seconds > durations.longest:  # noqa: PLR1730 - CONTRIBUTING.md, "Speed"
             durations.longest = seconds

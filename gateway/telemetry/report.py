@@ -136,7 +136,7 @@ class RequestReport(msgspec.Struct):
     def overhead(self) -> float:
         """The seconds in which the request did not wait for sources."""
         seconds = self.duration - self.summary.source_seconds
-        return seconds if seconds > 0.0 else 0.0  # noqa: FURB136 - `max` takes five times as long
+        return seconds if seconds > 0.0 else 0.0  # noqa: FURB136 - CONTRIBUTING.md, "Speed"
 
 
 def summarize(records: list[CallRecord], duration: float = math.inf) -> CallSummary:

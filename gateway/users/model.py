@@ -49,9 +49,9 @@ __all__ = [
 
 T = TypeVar("T")
 
-# For the references of records: CPython 3.11 takes 1,000 instructions to find the member of an enum.
+# CONTRIBUTING.md, "Speed"
 _USER, _ROLE, _ORGANIZATION = Kind.USER, Kind.ROLE, Kind.ORGANIZATION
-_ACCOUNT, _SOFTWAREONE, _RESELLER = UserSource
+_ACCOUNT, _SOFTWAREONE, _RESELLER = UserSource.ACCOUNT, UserSource.SOFTWAREONE, UserSource.RESELLER
 
 
 class Timestamp(str):

@@ -34,7 +34,7 @@ from gateway.users.unknown_outcomes import log_unknown_outcome, no_user_returned
 __all__ = ["Mutations"]
 
 _LOG = logging.getLogger("gateway.users")
-_CREATED, _UPDATED = UserChange.CREATED, UserChange.UPDATED  # looked up once: a member of an enum takes a call
+_CREATED, _UPDATED = UserChange.CREATED, UserChange.UPDATED  # CONTRIBUTING.md, "Speed"
 
 
 class Mutations:

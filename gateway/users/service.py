@@ -43,7 +43,7 @@ from gateway.users.validation import check_after, check_first, check_icon_in, ch
 
 __all__ = ["UserService"]
 
-_READ = Action.READ  # constants: Python 3.11 looks up the members of an enum class by 900 instructions
+_READ = Action.READ  # CONTRIBUTING.md, "Speed"
 _ROLE, _USER = Kind.ROLE, Kind.USER
 _RESELLER = UserSource.RESELLER
 _FEW_USERS = 100  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON

@@ -161,7 +161,7 @@ USER_DECODER = FastDecoder(_FastUser, _FastUser.record, AccountWireUser, Account
 USER_LIST_DECODER = FastDecoder(AccountListing[_FastUser], _window, AccountListing[AccountWireUser], _window)
 """Decodes a list of users as a window of records."""
 
-_ACCOUNT = UserSource.ACCOUNT  # for each user: CPython 3.11 takes 1,000 instructions to find the member of an enum
+_ACCOUNT = UserSource.ACCOUNT  # CONTRIBUTING.md, "Speed"
 _ROLE = JsonDecoder[AccountWireRole | None](AccountWireRole | None)  # type: ignore[arg-type]  # a union is no type
 _DEPARTMENT = JsonDecoder[AccountWireDepartment | None](AccountWireDepartment | None)  # type: ignore[arg-type]  # as above
 _ROLES = FoundByBytes[model.Role | None](lambda body: to_record(_ROLE.decode(body)))

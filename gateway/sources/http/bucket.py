@@ -178,7 +178,7 @@ class Bucket:
             # It is forgotten slowly, since the way to the source may have become longer.
             self._fastest += (seconds - self._fastest) / 100
         delay = seconds - self._fastest
-        if delay > self._window:  # noqa: PLR1730 - `min` takes ten times as long
+        if delay > self._window:  # noqa: PLR1730 - CONTRIBUTING.md, "Speed"
             delay = self._window
         insort(self._returning, (sent_at + delay + self._window, sent_at))
 

@@ -81,7 +81,7 @@ class RetryBudget:
     def count_call(self) -> None:
         """Count a call; its retries are not counted."""
         calls = self._calls + 1
-        self._calls = calls if calls < self._max_calls else self._max_calls  # noqa: FURB136 - it takes a tenth of `min`
+        self._calls = calls if calls < self._max_calls else self._max_calls  # noqa: FURB136 - CONTRIBUTING.md, "Speed"
 
     def try_spend(self) -> bool:
         """Take one retry from the budget; return False if there is none."""

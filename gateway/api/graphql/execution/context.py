@@ -16,7 +16,7 @@ from gateway.users.service import UserService
 
 __all__ = ["Context", "freshness_of"]
 
-_QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION  # constants: Python 3.11 looks up members by slow calls
+_QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION  # CONTRIBUTING.md, "Speed"
 
 
 # One is created for each operation: a dataclass would take several times as long.

@@ -19,7 +19,7 @@ from gateway.users.ids import Kind
 
 __all__ = ["ReadyAnswers", "ReadyResult"]
 
-_HALT = ErrorBehavior.HALT  # constants: Python 3.11 looks up the members of an enum class by 900 instructions
+_HALT = ErrorBehavior.HALT  # CONTRIBUTING.md, "Speed"
 _USER = Kind.USER
 
 

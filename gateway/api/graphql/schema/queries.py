@@ -31,7 +31,7 @@ from gateway.users.ids import Kind, Ref, decode, resolve
 __all__ = ["QueryObject"]
 
 _MAX_NODES = 100
-_USER = Kind.USER  # a constant: Python 3.11 looks up a member of an enum class by 900 instructions
+_USER = Kind.USER  # CONTRIBUTING.md, "Speed"
 _CALL = Cost(weight="10")
 _CALLS = Cost(weight="30")  # one for each source
 _PAGE = ListSize(

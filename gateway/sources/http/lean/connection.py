@@ -109,7 +109,7 @@ class ClientConnection(asyncio.Protocol):
         self._request, self._attempt_ends_at, self._deadline_at = request, timeout_at, deadline_at
         self._is_partial = self._is_postponed = False
         if self._read_timeout is None:
-            self._timeout_at = timeout_at if timeout_at < deadline_at else deadline_at  # noqa: FURB136 - a tenth of `min`
+            self._timeout_at = timeout_at if timeout_at < deadline_at else deadline_at  # noqa: FURB136 - CONTRIBUTING.md, "Speed"
         else:
             self._wait_for_reading()
         if self._timeout_at < self._timer_at:
