@@ -43,7 +43,8 @@ export async function watch(users, { onBegin, onEvent, signal }) {
   let resumeToken = "";
   while (!signal.aborted) {
     const onHeader = (headers) => {
-      resumeToken = headers.get("usergateway-resume-token") ?? resumeToken;
+      if (!headers.has("usergateway-resume-token")) return; // the stream is refused
+      resumeToken = headers.get("usergateway-resume-token");
       onBegin();
     };
     try {
@@ -52,10 +53,12 @@ export async function watch(users, { onBegin, onEvent, signal }) {
         onEvent(UserChange[event.change], event.user);
       }
     } catch (error) {
-      const { code } = ConnectError.from(error);
+      const failure = ConnectError.from(error);
+      const [info] = failure.findDetails(ErrorInfoSchema); // of the gateway: a lost connection has none
+      const mayResume = INTERRUPTED.includes(failure.code) && info?.metadata.retryable !== "false";
       if (signal.aborted) return;
-      if (code === Code.NotFound) resumeToken = ""; // events were lost: watch from now on, then read the users again
-      else if (!INTERRUPTED.includes(code)) throw error;
+      if (failure.code === Code.NotFound) resumeToken = ""; // events were lost: watch anew, then read the users again
+      else if (!mayResume) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }

@@ -120,6 +120,24 @@ async def test_a_lost_connection(world: Any, node: Path) -> None:
     assert (process.returncode, output.decode().split("\n")) == (0, ["begun", "Ada King", ""])
 
 
+WATCH_TOO_MUCH = """
+import { Code } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { usersOf, watch } from "./users.js";
+const users = usersOf(createConnectTransport({ baseUrl: process.argv[1], httpVersion: "1.1" }));
+const ids = Array(40_000).fill("a".repeat(30));
+const withIds = { watchUsers: (request, options) => users.watchUsers({ ...request, ids }, options) };
+const onBegin = () => console.log("begun");
+await watch(withIds, { onBegin, signal: AbortSignal.timeout(10_000) }).catch((error) => console.log(Code[error.code]));
+"""
+
+
+async def test_a_refused_watch(world: Any, node: Path) -> None:
+    """The example does not repeat a request that is too large, although its code is that of a client that is too slow."""
+    output = await output_of(str(node), "--input-type=module", "-e", WATCH_TOO_MUCH, world.client.url)
+    assert output == ["ResourceExhausted"]
+
+
 async def test_connect_web(open_world: Any, node: Path, page_url: str) -> None:
     """The page of another origin does the same in Chromium, with the trailers of a change and a stream of events."""
     async with open_world(cors_origins=(page_url,)) as world, chromium() as browser:
