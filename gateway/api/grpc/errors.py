@@ -69,7 +69,7 @@ _REQUEST_FIELDS = {"change": "user", "first": "page_size", "after": "page_token"
 
 
 class ProtocolRefusal(BadUserInput):
-    """A request that gRPC or Connect refuse with another code than that of other invalid requests."""
+    """A request that gRPC or Connect refuses with another code than that of other invalid requests."""
 
     def __init__(self, message: str, rpc_code: RpcCode) -> None:
         super().__init__(message)

@@ -84,9 +84,7 @@ class UserServicer:
 
     async def create_account_user(self, request: users_pb2.CreateAccountUserRequest, call: Call) -> users_pb2.User:
         service = self._service.by(call.principal)
-        read_plan = read_plan_of_user(
-            request.view, request.read_mask
-        )  # before the change, which it must not follow if it is not valid
+        read_plan = read_plan_of_user(request.view, request.read_mask)  # first: if it is not valid, nothing is changed
         created = await service.create_account_user(
             change_of(request.user), idempotency_key=request.request_id or None, on_replay=call.mark_replayed
         )

@@ -161,7 +161,7 @@ class _Connection(web.RequestHandler):
 
 
 class _Request(web.BaseRequest):
-    """A request to a server without an application: its parts, which need no look-ups here."""
+    """A request to a server without an application, with its parsed head, its body and its connection as attributes."""
 
     ATTRS = web.BaseRequest.ATTRS | {"connection", "parsed", "payload"}
 

@@ -102,7 +102,7 @@ class Api:
         query: Query = (),
         raw_query: str = "",
     ) -> Any:
-        """Make the same call, and decode the record; without a decoder, return the request and the response."""
+        """Make the call of `find`, and return what the decoder makes of the response; without one, what `find` does."""
         request = self._request("GET", self._url(template, path_params, query, raw_query), template, None, None)
         try:
             response = await self._send(request)

@@ -100,7 +100,7 @@ class MergedPage:
         """The users, each with the position after it."""
         if self.end is None or not self.taken:
             return ()
-        self.end.prefetch()  # a client can continue with the cursor of the last edge
+        self.end.store_prefetched()  # a client can continue with the cursor of the last edge
         *before, last = [edge for part in self.taken for edge in part.edges()]
         return (*before, self.end.after(last))
 
@@ -114,7 +114,7 @@ class MergedPage:
     @property
     def end_cursor(self) -> str | None:
         """The cursor of the next page."""
-        return None if self.end is None else self.end.prefetch()
+        return None if self.end is None else self.end.store_prefetched()
 
 
 class PageEnd:
@@ -143,7 +143,7 @@ class PageEnd:
         last = TakenUsers(taken.name, position.segment, users, passed, positions, self._write_cursor)
         return UserEdge(edge.node, position, last)
 
-    def prefetch(self) -> str:
+    def store_prefetched(self) -> str:
         """Store the users, at the first call, and return the cursor."""
         if self._cursor is None:
             self._cursor = self._write_cursor(self._positions)

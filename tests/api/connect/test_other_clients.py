@@ -133,7 +133,7 @@ await watch(withIds, { onBegin, signal: AbortSignal.timeout(10_000) }).catch((er
 
 
 async def test_a_refused_watch(world: Any, node: Path) -> None:
-    """The example does not repeat a request that is too large, although its code is that of a client that is too slow."""
+    """The example does not repeat a request that is too large, although a slow client gets the same code."""
     output = await output_of(str(node), "--input-type=module", "-e", WATCH_TOO_MUCH, world.client.url)
     assert output == ["ResourceExhausted"]
 
