@@ -31,13 +31,13 @@ from gateway.sources.http.handover import DispatchState, current_dispatch
 from gateway.sources.http.observing import CallEvent, Observer, PipelineEvent, ignore_event
 from gateway.sources.http.retry import is_transient
 
-__all__ = ["Flight", "SingleFlight", "flight_key"]
+__all__ = ["Flight", "SingleFlight"]
 
 _LONG_BODY = 16 * 1024  # bytes: to parse more takes a millisecond or more
 _TRACING = frozenset({"traceparent", "tracestate", "baggage", "x-request-id"})
 
 
-def flight_key(request: Request) -> Hashable:
+def _flight_key(request: Request) -> Hashable:
     """Return a value that is equal for identical reads."""
     headers = request.headers
     if type(headers) is ConstantHeaders:
@@ -105,7 +105,7 @@ class SingleFlight:
                 self.separate()
         if shares_no_calls.get():
             return await send(request)
-        key = flight_key(request)
+        key = _flight_key(request)
         flight = self._flights.get(key)
         if flight is not None:
             return await self._join(key, flight, request, send)
@@ -115,7 +115,7 @@ class SingleFlight:
         """Return the key of a GET that may be shared and is not under way; else None."""
         if shares_no_calls.get():
             return None
-        key = flight_key(request)
+        key = _flight_key(request)
         return None if key in self._flights else key
 
     def begin(self, key: Hashable, deadline: Deadline | None, dispatch: DispatchState | None) -> Flight:

@@ -8,9 +8,9 @@ from gateway.users.listing.source_stream import SegmentPosition
 from gateway.users.model import UserSource
 from gateway.users.source import UserQuery
 
-__all__ = ["PageCursors", "SegmentPositions", "WalkPositions"]
+__all__ = ["PageCursors", "SegmentPositions"]
 
-WalkPositions = dict[UserSource, WalkPosition]
+_WalkPositions = dict[UserSource, WalkPosition]
 SegmentPositions = dict[UserSource, SegmentPosition]
 
 _WALK = "walk"  # the name under which a cursor holds the id of its walk, beside the names of sources
@@ -29,9 +29,9 @@ class PageCursors:
         self._requested = requested
         self._scope = ""
         self._walk: str | None = None
-        self._before: WalkPositions = {}
+        self._before: _WalkPositions = {}
 
-    def read(self, cursor: str) -> WalkPositions:
+    def read(self, cursor: str) -> _WalkPositions:
         """Return the positions in a cursor.
 
         Raises:
