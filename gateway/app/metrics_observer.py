@@ -84,9 +84,9 @@ class MetricsObserver:
         if event.event is PipelineEvent.WAIT:
             self._pacing_waits(event.source).observe(event.seconds)
 
-    def call_finished(self, request: Request, status: str, seconds: float) -> None:
+    def call_finished(self, request: Request, status: str, seconds: float, ended: float) -> None:
         """Record the duration of one attempt of a call: its status is an HTTP status or the code of an error."""
-        self.history.call(request.source, status, seconds)
+        self.history.call(request.source, status, seconds, ended)
         server = request.base_url or url_origin(request.url)
         self._calls(request.source, request.method, request.template, server, status)(seconds)
         if status == _TOO_MANY_REQUESTS:

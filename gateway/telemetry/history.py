@@ -137,7 +137,7 @@ class History:
             requests, overhead = self._present_requests, self._present_overhead
             if report.summary.source_seconds:
                 add_to_each((requests.durations, operation.durations), report.duration)
-                add_to_each((overhead.durations,), report.overhead)
+                overhead.durations.add(report.overhead)
             else:  # all of it is overhead
                 add_to_each((requests.durations, operation.durations, overhead.durations), report.duration)
             if failed:
@@ -158,11 +158,11 @@ class History:
         self._present_callers, self._present_operations = self._callers.present(now), self._operations.present(now)
         self._minute_end = (int(now / _MINUTE) + 1) * _MINUTE
 
-    def call(self, source: str, status: str, seconds: float) -> None:
-        """Count an attempt of a call, by its HTTP status or the code of its error."""
+    def call(self, source: str, status: str, seconds: float, now: float | None = None) -> None:
+        """Count an attempt of a call, by its HTTP status or the code of its error. `now` saves reading the clock."""
         if status != CANCELLED:  # that is no evidence about the source
             traffic = self._sources.get(source) or self.calls_of(source)
-            traffic.add(seconds, failed=_is_failed(status))
+            traffic.add(seconds, failed=_is_failed(status), now=now)
 
     def call_failed(self, source: str, error: GatewayError) -> None:
         """Keep the cause of a call that failed, with all its attempts.

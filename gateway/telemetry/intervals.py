@@ -1,5 +1,6 @@
 """What was counted in the last minutes, in intervals of equal length that are dropped when they are too old."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,10 +14,12 @@ Interval = TypeVar("Interval")
 class RecentIntervals(Generic[Interval]):
     """The last `count` intervals of `length` seconds each, the present one among them; `clock` is monotonic.
 
-    What an interval counts in is created by its first use.
+    What an interval counts in is created by its first use. `latest` is that of the interval that was used last, which
+    is the present one before `end`.
     """
 
-    __slots__ = ("_clock", "_count", "_create", "_intervals", "_length", "_number", "_present")
+    __slots__ = ("_clock", "_count", "_create", "_intervals", "_length", "end", "latest")
+    latest: Interval
 
     def __init__(
         self, create: Callable[[], Interval], *, length: float, count: int, clock: Callable[[], float] = time.monotonic
@@ -26,17 +29,18 @@ class RecentIntervals(Generic[Interval]):
         self._count = count
         self._clock = clock
         self._intervals: deque[tuple[int, Interval]] = deque(maxlen=count)
-        self._number = -1
-        self._present: Interval | None = None
+        self.end = -math.inf
 
     def present(self, now: float | None = None) -> Interval:
         """Return the interval of the present. `now` saves reading the clock again."""
-        number = int((self._clock() if now is None else now) / self._length)
-        if number != self._number or self._present is None:
-            self._number = number
-            self._present = self._create()
-            self._intervals.append((number, self._present))
-        return self._present
+        if now is None:
+            now = self._clock()
+        if now >= self.end:
+            number = int(now / self._length)
+            self.end = (number + 1) * self._length
+            self.latest = self._create()
+            self._intervals.append((number, self.latest))
+        return self.latest
 
     def recent(self) -> Iterator[tuple[int, Interval]]:
         """Yield the intervals that were used, oldest first, each with its age in intervals: 0 is the present one."""

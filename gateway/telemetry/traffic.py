@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from gateway.telemetry.durations import Durations, add_to_each
+from gateway.telemetry.durations import Durations
 from gateway.telemetry.intervals import RecentIntervals
 from gateway.telemetry.log_fields import log_time
 from gateway.telemetry.status import Figures, TrafficInterval, TrafficStatus
@@ -37,8 +37,9 @@ class Traffic:
 
     def add(self, seconds: float, *, failed: bool, now: float | None = None) -> None:
         """Count one that ends now. `now` saves reading the clock again."""
-        interval = self._intervals.present(now)
-        add_to_each((interval.durations,), seconds)
+        intervals = self._intervals
+        interval = intervals.latest if now is not None and now < intervals.end else intervals.present(now)
+        interval.durations.add(seconds)
         if failed:
             interval.failed += 1
 

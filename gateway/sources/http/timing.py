@@ -17,17 +17,18 @@ __all__ = ["Timing", "headers_of"]
 
 _HUNG_AFTER = CircuitSettings().hung_after  # seconds: a shorter deadline of a caller is no evidence about the source
 
-AttemptObserver = Callable[[Request, str, float], None]
+AttemptObserver = Callable[[Request, str, float, float], None]
 
 
 class Timing:
-    """Reports each attempt to `observe`: the request, its status or error code, and its duration by `clock` in seconds.
+    """Reports each attempt to `observe`: the request, its status or error code, its duration in seconds, and its end.
 
-    One that was cancelled before it was sent is none. It also records the attempt in the operation's log of calls, if
-    there is one. An attempt that is recorded as a span is sent with the trace context of its span.
+    Both are by `clock`, which is that of the log of calls. An attempt that was cancelled before it was sent is none. It
+    is also recorded in the operation's log of calls, if there is one. An attempt that is recorded as a span is sent
+    with the trace context of its span.
     """
 
-    def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, observe: AttemptObserver, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._observe = observe
         self.clock = clock
 
@@ -54,9 +55,10 @@ class Timing:
 
     def end(self, request: Request, attempt: Attempt | None, started: float, result: Response | BaseException) -> None:
         """Report an attempt that ended with this response or exception."""
-        seconds = self.clock() - started
+        ended = self.clock()
+        seconds = ended - started
         if isinstance(result, Response):
-            self._observe(request, str(result.status), seconds)
+            self._observe(request, str(result.status), seconds, ended)
             if attempt is not None:
                 attempt.end(result.status, seconds)
             return
@@ -66,7 +68,7 @@ class Timing:
             if attempt is not None and result.failed_call is not None:
                 attempt.cause = result.failed_call.cause
         if attempt is None or attempt.counts(status):
-            self._observe(request, _shown_status(status, seconds), seconds)
+            self._observe(request, _shown_status(status, seconds), seconds, ended)
         if attempt is not None:
             attempt.end(status, seconds)
 

@@ -45,7 +45,7 @@ class Calls:
         chosen = steps(
             step_settings, budget=self.budget, circuit=self.circuit, pacing=self.pacing, observe=self.log
         )  # fmt: skip
-        timing = Timing(lambda request, status, _: self.attempts.append((request.method, status)))
+        timing = Timing(lambda request, status, *_: self.attempts.append((request.method, status)))
         self.send = (
             fast_pipeline(self.transport, chosen, timing) if fast else pipeline(self.transport, [*chosen, timing])
         )

@@ -54,7 +54,7 @@ def test_a_call_that_hung_until_the_deadline(deadline: float | None, seconds: fl
         raise asyncio.CancelledError
 
     async def call() -> None:
-        timing = Timing(lambda _request, status, _seconds: statuses.append(status), clock=lambda: now)
+        timing = Timing(lambda _request, status, *_: statuses.append(status), clock=lambda: now)
         with operation(timeout=deadline, clock=lambda: now), suppress(asyncio.CancelledError):
             await timing(Request("account", "GET", "http://127.0.0.1/users", "/users"), send)
 
