@@ -397,8 +397,7 @@ async def test_a_role_that_is_changed(sources: PolledSources) -> None:
 
 async def _send(sources: PolledSources, method: str, path: str, body: Any) -> Any:
     content = b"" if body is None else orjson.dumps(body)
-    headers = {"Content-Type": "application/json"}
-    _, response = await sources.account._api.call(method, path, headers=headers, body=content)
+    _, response = await sources.account._api.call(method, path, body=content)
     return orjson.loads(response.body)
 
 

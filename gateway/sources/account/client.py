@@ -122,8 +122,7 @@ class AccountSource:
         # the same request, whatever the caller selects this time.
         include = _include_all(version.create_includes if method == "POST" else version.update_includes)
         body = orjson.dumps(change.given(), default=version.encode)
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        exchange = await self._api.call(method, template, path_params, raw_query=include, headers=headers, body=body)
+        exchange = await self._api.call(method, template, path_params, raw_query=include, key=key, body=body)
         user = decode_response(wire.USER_DECODER, *exchange)
         if _REPLAYED in exchange[1].headers:
             self._replays.append(user)

@@ -8,7 +8,15 @@ from urllib.parse import quote
 from gateway.errors import GatewayError, NotFound
 from gateway.operation import current_trace
 from gateway.sources.http.causes import failed_response
-from gateway.sources.http.exchange import ConstantHeaders, Multipart, Request, Response, ResultObserver, Send
+from gateway.sources.http.exchange import (
+    ConstantHeaders,
+    KeyedHeaders,
+    Multipart,
+    Request,
+    Response,
+    ResultObserver,
+    Send,
+)
 from gateway.sources.http.json import Decoder, decode_response
 from gateway.sources.http.source_clock import SourceClock
 
@@ -45,6 +53,7 @@ class Api:
         self._base_url = base_url.rstrip("/")
         self._around_parameters: dict[str, tuple[str, str]] = {}  # by the template: there are a few
         self._headers = ConstantHeaders(headers)
+        self._json_headers = ConstantHeaders({**headers, "Content-Type": "application/json"})
         self._to_error = to_error
         self._observe = observe
         self.clock = SourceClock()
@@ -61,17 +70,15 @@ class Api:
         *,
         query: Query = (),
         raw_query: str = "",
-        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
         body: bytes | Multipart | None = None,
     ) -> tuple[Request, Response]:
         """Make a call; return its request and its successful response.
 
-        `raw_query` is appended to the query unchanged, since RQL has its escaping rules. Raises what `to_error`
-        returns if the status is outside 2xx.
+        `raw_query` is appended to the query unchanged, since RQL has its escaping rules. `key` is an idempotency key.
+        A body of bytes is JSON. Raises what `to_error` returns if the status is outside 2xx.
         """
-        request = self._request(
-            method, self._url(template, path_params or {}, query, raw_query), template, headers, body
-        )
+        request = self._request(method, self._url(template, path_params or {}, query, raw_query), template, key, body)
         try:
             response = await self._send(request)
         except GatewayError as error:
@@ -124,14 +131,14 @@ class Api:
         method: str,
         url: str,
         template: str,
-        headers: Mapping[str, str] | None,
+        key: str | None,
         body: bytes | Multipart | None,
     ) -> Request:
+        constant = self._json_headers if isinstance(body, bytes) else self._headers
+        headers: Mapping[str, str] = constant if key is None else KeyedHeaders(constant, key)
         trace = current_trace.get()
         if trace is not None:
-            headers = {**self._headers, **(headers or {}), **trace.headers}
-        else:
-            headers = {**self._headers, **headers} if headers else self._headers
+            headers = {**headers, **trace.headers}
         return Request(
             self._source,
             method,

@@ -11,8 +11,10 @@ from gateway.calls import CallKind, Endpoint, endpoint_of
 from gateway.errors import GatewayError
 
 __all__ = [
+    "IDEMPOTENCY_KEY",
     "ConstantHeaders",
     "Content",
+    "KeyedHeaders",
     "Multipart",
     "Part",
     "Request",
@@ -54,6 +56,9 @@ class Multipart:
     parts: tuple[Part, ...]
 
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+
 class ConstantHeaders(dict[str, str]):
     """Headers that never change, with what is derived from them once for all requests that have them.
 
@@ -67,6 +72,18 @@ class ConstantHeaders(dict[str, str]):
         super().__init__(headers)
         self.compared: str | None = None
         self.lines: tuple[object, str] | None = None
+
+
+class KeyedHeaders(dict[str, str]):
+    """The headers of a change: `constant` ones, and the idempotency key, which none of them has."""
+
+    __slots__ = ("constant", "key")
+
+    def __init__(self, constant: ConstantHeaders, key: str) -> None:
+        super().__init__(constant)
+        self[IDEMPOTENCY_KEY] = key
+        self.constant = constant
+        self.key = key
 
 
 # A request and a response are created for every call. Creating a frozen dataclass takes ten times as long as a struct.

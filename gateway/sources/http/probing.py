@@ -52,11 +52,10 @@ def change_probe(  # noqa: PLR0917 - each of them is a part of one call
     A source checks the permission before it looks for the user, so that a 404 in its own form shows that it is there.
     No other response shows that: a source may validate a change first, and a proxy on the way may refuse its method.
     """
-    headers = {"Content-Type": "application/json"} if isinstance(body, bytes) else None
 
     async def call() -> ProbeResponse:
         try:
-            request, response = await api.call(method, template, path_params, headers=headers, body=body)
+            request, response = await api.call(method, template, path_params, body=body)
         except NotFound:
             return ProbeResponse()
         raise invalid_response(request, response, ValueError("a change of a user that cannot exist succeeded"))

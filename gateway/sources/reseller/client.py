@@ -121,8 +121,7 @@ class ResellerSource:
     async def update_user(self, ref: Ref, change: UpdateResellerUser, key: str) -> model.User | None:  # noqa: ARG002 - this source has no keys
         body = orjson.dumps({_WIRE_NAMES.get(name, name): value for name, value in change.given().items()})
         path_params = {"reseller": ref.tenant, "id": ref.source_id}
-        headers = {"Content-Type": "application/json"}
-        exchange = await self._api.call("PATCH", _USER_PATH, path_params, headers=headers, body=body)
+        exchange = await self._api.call("PATCH", _USER_PATH, path_params, body=body)
         self.known.add(ref)
         user = decode_change_response(_USER, *exchange)
         return None if user is None else user.record(ref.tenant)

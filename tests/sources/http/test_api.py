@@ -83,12 +83,17 @@ async def test_the_source_is_a_plain_text(fake: Any) -> None:
 
 
 async def test_headers(api: Api, fake: Any) -> None:
-    """A call has the headers of the API and its additional ones, which replace those of the same name."""
-    fake.respond()
-    await api.call("POST", "/x", headers={"A": "2", "B": "3"}, body=b"{}")
-    [request] = fake.requests
-    assert (request.method, request.source, request.body) == ("POST", "account", b"{}")
-    assert request.headers == {"Authorization": "Bearer x", "A": "2", "B": "3"}
+    """A call has the headers of the API, those of its body and its key, and nothing of the call before it."""
+    bodies: tuple[bytes | None, ...] = (b"{}", b"{}", None)
+    for body, key in zip(bodies, ("k1", None, None), strict=True):
+        fake.respond()
+        await api.call("POST", "/x", key=key, body=body)
+    first, second, third = fake.requests
+    assert (first.method, first.source, first.body) == ("POST", "account", b"{}")
+    constant = {"Authorization": "Bearer x", "A": "1"}
+    assert third.headers == constant
+    assert second.headers == constant | {"Content-Type": "application/json"}
+    assert first.headers == second.headers | {"Idempotency-Key": "k1"}
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from gateway.sources.http.exchange import ConstantHeaders, Multipart, Request
+from gateway.sources.http.exchange import IDEMPOTENCY_KEY, ConstantHeaders, KeyedHeaders, Multipart, Request
 from gateway.sources.http.lean.decoding import ACCEPT_ENCODING
 from gateway.sources.http.multipart import EncodedMultipart
 
@@ -21,7 +21,7 @@ is_target = re.compile(r'/[!-"$-~]*').fullmatch
 _DEFAULT_HEADERS = {"User-Agent": "user-gateway", "Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 # Headers whose values differ from call to call. The lines of all others are the same for many calls.
-_OF_ONE_CALL = frozenset({"traceparent", "tracestate", "Idempotency-Key"})
+_OF_ONE_CALL = frozenset({"traceparent", "tracestate", IDEMPOTENCY_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,22 @@ def encode_request(request: Request, target: str, base_url: BaseUrl) -> tuple[by
         body = next(unsent)
     elif body is not None or request.method not in _WITHOUT_BODY:
         length = f"Content-Length: {len(body or b'')}\r\n"
-    if type(headers) is ConstantHeaders and headers.lines is not None and headers.lines[0] is base_url:
-        lines = headers.lines[1]
+    if type(headers) is ConstantHeaders:
+        lines = _lines_of_constant(headers, base_url)
+    elif type(headers) is KeyedHeaders:
+        lines = _lines_of_constant(headers.constant, base_url) + _lines(((IDEMPOTENCY_KEY, headers.key),))
     else:
         lines = _lines_of(headers, base_url)
     head = f"{request.method} {target} HTTP/1.1\r\n{lines}{length}\r\n".encode()
     return head + body if body else head, unsent
+
+
+def _lines_of_constant(headers: ConstantHeaders, base_url: BaseUrl) -> str:
+    """Return the lines of these headers and those that every request to this host has, which are put together once."""
+    known = headers.lines
+    if known is None or known[0] is not base_url:
+        known = headers.lines = base_url, _lines_of(headers, base_url)
+    return known[1]
 
 
 def _lines_of(headers: Mapping[str, str], base_url: BaseUrl) -> str:
@@ -102,8 +112,6 @@ def _lines_of(headers: Mapping[str, str], base_url: BaseUrl) -> str:
     lines = _lines_of_many_calls(base_url.authority, base_url.authorization, tuple(of_many))
     if of_one:
         lines += _lines(of_one)
-    if type(headers) is ConstantHeaders:
-        headers.lines = base_url, lines
     return lines
 
 
