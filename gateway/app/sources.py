@@ -184,7 +184,7 @@ class ConfiguredSources:
         configured = settings_of(self._settings, name)
         transport, innermost = self._transport(name, _limits(configured))
         circuit = self._circuits[name] = Circuit(clock=self._clock.monotonic, observe=self._observer.pipeline_event)
-        flights = self._flights[name] = SingleFlight(observe=self._observer.pipeline_event)
+        flights = self._flights[name] = SingleFlight(clock=self._clock.monotonic, observe=self._observer.pipeline_event)
         step_settings = StepSettings(
             forwarding=Forwarding(name, configured.forwards) if configured.forwards else None,
             timeout=configured.timeout,

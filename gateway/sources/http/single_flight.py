@@ -11,7 +11,7 @@ where others are not, and not repeated.
 import asyncio
 import copy
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -89,7 +89,8 @@ class SingleFlight:
     One that looks for a change whose instant is not known shares none (`shares_no_calls`).
     """
 
-    def __init__(self, *, observe: Observer = ignore_event) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, observe: Observer = ignore_event) -> None:
+        self._clock = clock
         self._observe = observe
         self._flights: dict[Hashable, Flight] = {}
 
@@ -120,7 +121,7 @@ class SingleFlight:
 
     def begin(self, key: Hashable, deadline: Deadline | None, dispatch: DispatchState | None) -> Flight:
         """Let reads with this key join a call, which its first caller makes until `make` is called."""
-        flight = self._flights[key] = Flight(deadline, dispatch, uses_spare_budget.get(), time.monotonic())
+        flight = self._flights[key] = Flight(deadline, dispatch, uses_spare_budget.get(), self._clock())
         return flight
 
     async def make(self, key: Hashable, flight: Flight, request: Request, send: Send) -> Response:
@@ -175,7 +176,7 @@ class SingleFlight:
         """Wait for a call that is under way."""
         self._observe(CallEvent.of(PipelineEvent.SHARED, request))
         _extend_deadline(flight)
-        joined_at = time.monotonic()
+        joined_at = self._clock()
         if (shared := current_shared_calls.get()) is not None:
             shared.age = max(shared.age, joined_at - flight.began_at)
         response: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
@@ -191,7 +192,7 @@ class SingleFlight:
             if not _is_failure_of_spare(flight):
                 raise
         finally:
-            _record(request, response, time.monotonic() - joined_at, flight.dispatch)
+            _record(request, response, self._clock() - joined_at, flight.dispatch)
         return await self(request, send)  # as if it had not shared the call
 
     def _leave(self, key: Hashable, flight: Flight, response: asyncio.Future[Response], *, is_first: bool) -> None:

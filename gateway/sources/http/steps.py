@@ -96,7 +96,7 @@ def steps(
     if settings.rotation is not None:
         order.append(settings.rotation)
     if settings.single_flight:
-        order.append(single_flight or SingleFlight(observe=observe))
+        order.append(single_flight or SingleFlight(clock=clock, observe=observe))
     order += [
         Retry(settings.retry, budget=budget, sleep=sleep, observe=observe),
         circuit or Circuit(CircuitSettings(), clock=clock, observe=observe),

@@ -290,18 +290,21 @@ def test_no_sharing() -> None:
     run(scenario())
 
 
-async def test_age_of_a_shared_call() -> None:
-    """A read learns for how long a call that it shares was under way."""
-    source, step = Source((0.05, OK)), SingleFlight()
-    notes = [SharedCalls(), SharedCalls()]
+def test_age_of_a_shared_call() -> None:
+    """A read learns for how long a call that it shares was under way, by the clock of the gateway."""
 
-    async def read(note: SharedCalls) -> None:
-        current_shared_calls.set(note)
-        await step(READ, source)
+    async def scenario() -> None:
+        source, step = Source((1.0, OK)), SingleFlight(clock=clock)
+        notes = [SharedCalls(), SharedCalls()]
 
-    first = asyncio.ensure_future(read(notes[0]))
-    await asyncio.sleep(0.02)
-    await asyncio.gather(first, asyncio.ensure_future(read(notes[1])))
-    assert source.count == 1
-    assert notes[0].age == 0
-    assert notes[1].age >= 0.02
+        async def read(note: SharedCalls) -> None:
+            current_shared_calls.set(note)
+            await step(READ, source)
+
+        first = asyncio.ensure_future(read(notes[0]))
+        await asyncio.sleep(0.25)
+        await asyncio.gather(first, asyncio.ensure_future(read(notes[1])))
+        assert source.count == 1
+        assert [note.age for note in notes] == [0.0, 0.25]
+
+    run(scenario())
