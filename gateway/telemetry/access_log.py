@@ -114,7 +114,12 @@ def fields(report: RequestReport, level: str, clock_start: float) -> dict[str, A
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)
+    return _hundredths(seconds) / 100
+
+
+def _hundredths(seconds: float) -> int:
+    """Return hundredths of a millisecond, half of one rounded up: `round` takes ten times as long."""
+    return int(seconds * 100_000 + 0.5)
 
 
 def json_line(report: RequestReport, level: str, clock_start: float) -> bytes:
@@ -132,7 +137,7 @@ def text_line(report: RequestReport, level: str, clock_start: float) -> bytes:
     shared = _shared_text(
         level, report.surface, report.kind, report.operation, report.method, report.route, report.status
     )
-    milliseconds = _tenths_text(int(duration * 100_000 + 0.5))
+    milliseconds = _tenths_text(_hundredths(duration))
     line = f"{log_time(clock_start + report.started + duration)} {shared} {milliseconds} ms"
     if report.codes:
         line += f" codes={quoted(','.join(report.codes))}"
@@ -186,9 +191,9 @@ def _requests_text(requests: tuple[tuple[str, int], ...]) -> str:
 def _calls_text(summary: CallSummary) -> str:
     """Return what a line of text has about calls to sources."""
     text = _requests_text(tuple(summary.requests.items())) if summary.requests else ""
-    if summary.source_seconds and (hundredths := int(summary.source_seconds * 100_000 + 0.5)):
+    if summary.source_seconds and (hundredths := _hundredths(summary.source_seconds)):
         text += f" source_ms={_hundredths_text(hundredths)}"
-    if summary.waited_seconds and (hundredths := int(summary.waited_seconds * 100_000 + 0.5)):
+    if summary.waited_seconds and (hundredths := _hundredths(summary.waited_seconds)):
         text += f" waited_ms={_hundredths_text(hundredths)}"
     if summary.batched:
         text += f" batched={summary.batched}"

@@ -29,7 +29,7 @@ from gateway.sandbox import (
 )
 from gateway.telemetry.access_log import json_line, text_line
 from gateway.telemetry.log_stream import LogStream
-from gateway.telemetry.report import RequestReport
+from gateway.telemetry.report import CallSummary, RequestReport
 from gateway.users.model import UserSource
 from usergateway.v1 import users_pb2
 
@@ -437,6 +437,19 @@ async def test_text(served: Callable[..., Any]) -> None:
     assert " calls=account:1 " in text
     assert " request_id=r-1" in text
     assert "retries" not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"),
+    [(0.000125, 0.13), (0.000115, 0.12), (0.00087499, 0.87), (0.005449, 5.45), (1.2345678, 1234.57), (0.0000051, 0.01)],
+)
+def test_a_duration_in_both_formats(seconds: float, milliseconds: float) -> None:
+    """A duration is rounded to hundredths of a millisecond, half of one up, in text as in JSON."""
+    summary = CallSummary(source_seconds=seconds, waited_seconds=seconds)
+    report = RequestReport(duration=seconds, summary=summary)
+    line, text = json.loads(json_line(report, "info", 0.0)), text_line(report, "info", 0.0).decode()
+    assert (line["duration_ms"], line["source_ms"], line["waited_ms"]) == (milliseconds,) * 3
+    assert f" {milliseconds:.1f} ms source_ms={milliseconds} waited_ms={milliseconds}" in text
 
 
 def test_nothing_looks_like_another_line() -> None:
