@@ -104,7 +104,7 @@ class CallRecord(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, eq=False):
     """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
 
-    `started` is the time at which it began, by the clock of its log. `on_end` is called at its end. `trace` is the
+    `started` is the time at which it began, by the clock of its log. `on_end` is to be called at its end. `trace` is the
     trace context that it is sent with if it is recorded as a span, else None. `cause` is why there was no response, for
     operators.
     """
@@ -126,10 +126,6 @@ class Attempt(msgspec.Struct, eq=False):
             on_end(attempt, status, seconds)
 
         self.on_end = both
-
-    def end(self, status: int | str, seconds: float) -> None:
-        """Report the end to the listeners."""
-        self.on_end(self, status, seconds)
 
     def counts(self, status: int | str) -> bool:
         """Return whether it is a call: one that was cancelled while it waited for a connection was not sent."""

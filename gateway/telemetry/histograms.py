@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 
-__all__ = ["Histogram", "Series", "observe_each"]
+__all__ = ["Histogram", "Series"]
 
 
 class Series:
@@ -34,15 +34,6 @@ class Series:
         self.total += amount
         if exemplar is not None:
             self.exemplars[index] = Exemplar(dict(exemplar), amount, time.time())
-
-
-def observe_each(series: Sequence[Series], amount: float) -> None:
-    """Count a value without an exemplar in several series with the same bounds."""
-    if series:
-        index = bisect_left(series[0].bounds, amount)
-        for each in series:
-            each.counts[index] += 1
-            each.total += amount
 
 
 class Histogram(Collector):

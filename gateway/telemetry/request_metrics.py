@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.telemetry.histograms import Series, observe_each
+from gateway.telemetry.histograms import Series
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport, Surface
 
@@ -72,12 +72,9 @@ class RequestMetrics:
                 report.kind,
                 codes[0] if codes else "",
             )
-            if report.span is None:
-                observe_each(durations, report.duration)
-            else:
-                exemplar = _exemplar(report)
-                for each in durations:
-                    each.observe(report.duration, exemplar)
+            exemplar = None if report.span is None else _exemplar(report)
+            for each in durations:
+                each.observe(report.duration, exemplar)
             if overhead is not None:
                 overhead.observe(report.overhead)
 

@@ -59,7 +59,7 @@ async def test_a_report_has_the_calls_until_its_end() -> None:
     attempt = report.calls.begin(CallKind.CALL, USER)
     attempt.is_written = True
     now[0] = 0.25
-    attempt.end(200, 0.25)
+    attempt.on_end(attempt, 200, 0.25)
     telemetry.end(report)
     await asyncio.sleep(0)
     assert passed[0].summary.requests == {"account": 1}

@@ -74,7 +74,7 @@ class Api:
         finally:
             if attempt is not None:
                 attempt.is_written = True
-                attempt.end(status, SECONDS)
+                attempt.on_end(attempt, status, SECONDS)
         if self.page_error is not None:
             raise self.page_error
         return Window(rows, str(start + size) if start + size < len(self.users) else None)

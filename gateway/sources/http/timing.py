@@ -60,7 +60,7 @@ class Timing:
         if isinstance(result, Response):
             self._observe(request, str(result.status), seconds, ended)
             if attempt is not None:
-                attempt.end(result.status, seconds)
+                attempt.on_end(attempt, result.status, seconds)
             return
         status: str = CANCELLED
         if isinstance(result, GatewayError):
@@ -70,7 +70,7 @@ class Timing:
         if attempt is None or attempt.counts(status):
             self._observe(request, _shown_status(status, seconds), seconds, ended)
         if attempt is not None:
-            attempt.end(status, seconds)
+            attempt.on_end(attempt, status, seconds)
 
 
 def _shown_status(status: str, seconds: float) -> str:
