@@ -104,9 +104,9 @@ class CallRecord(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, eq=False):
     """A request that is under way, from the wait for a connection on. `is_written` is whether its first byte was sent.
 
-    `started` is the time at which it began, by the clock of its log. `on_end` is to be called at its end. `trace` is the
-    trace context that it is sent with if it is recorded as a span, else None. `cause` is why there was no response, for
-    operators.
+    `started` is the time at which it began, by the clock of its log. `on_end` is to be called at its end. `trace` is
+    the trace context that it is sent with if it is recorded as a span, else None. `cause` is why there was no response,
+    for operators.
     """
 
     kind: CallKind

@@ -21,7 +21,7 @@ from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitState
 from gateway.sources.http.clients import CLIENTS
 from gateway.sources.http.exchange import Request, ResultObserver, Send, Step, Transport, TransportLimits, pipeline
-from gateway.sources.http.fast_call import fast_pipeline
+from gateway.sources.http.fast_pipeline import fast_pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.given_transport import GivenTransport
 from gateway.sources.http.hedging import HedgingSettings

@@ -10,7 +10,7 @@ What each step does is defined in the step: this module only calls it.
 """
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
 import msgspec
 from msgspec.structs import replace
@@ -21,9 +21,9 @@ from gateway.operation import current_deadline, uses_spare_budget
 from gateway.sources.http.bucket import Token
 from gateway.sources.http.circuit import Circuit
 from gateway.sources.http.deadline import CallLimit, WithinDeadline
-from gateway.sources.http.exchange import Request, Response, Send, Step, pipeline
+from gateway.sources.http.exchange import Request, Response, Send
 from gateway.sources.http.forwarding import Forwarding
-from gateway.sources.http.handover import Handover, current_dispatch, has_unknown_outcome
+from gateway.sources.http.handover import current_dispatch, has_unknown_outcome
 from gateway.sources.http.lean.connection import ClientConnection, DeadlinePassedError
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing, TokenQueue
@@ -32,50 +32,9 @@ from gateway.sources.http.rotation import CONFIGURED, ERRORS, PresentCredential,
 from gateway.sources.http.single_flight import Flight, SingleFlight
 from gateway.sources.http.timing import Timing, headers_of
 
-__all__ = ["fast_pipeline"]
+__all__ = ["FastCalls"]
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-
-
-def fast_pipeline(transport: LeanTransport, steps: Sequence[Step], timing: Timing) -> Send:
-    """Return a function that sends a request as `pipeline` does, by the fast path where that is possible.
-
-    With a step that has no form for the fast path it is `pipeline` itself.
-    """
-    rotation = next((step for step in steps if isinstance(step, Rotation)), None)
-    # Between the check and the sending there is no time in which a credential could change.
-    chosen = [step for step in steps if rotation is None or (step is not rotation and step != rotation.renew)]
-    forwarding = chosen.pop(0) if isinstance(chosen[0], Forwarding) else None
-    match chosen:
-        case [
-            WithinDeadline() as deadline,
-            SingleFlight() as flights,
-            Retry() as retry,
-            Circuit() as circuit,
-            Pacing() as pacing,
-            Handover(),
-        ]:
-            pass
-        case _:
-            return pipeline(transport, [*steps, timing])
-
-    def pipeline_from(step: Step) -> Send:
-        return pipeline(transport, [*steps[steps.index(step) :], timing])
-
-    return FastCalls(
-        transport,
-        pipeline_from(steps[0]),
-        pipeline_from(flights),
-        pipeline_from(circuit),
-        forwarding=forwarding if isinstance(forwarding, Forwarding) else None,
-        deadline=deadline,
-        rotation=rotation,
-        flights=flights,
-        retry=retry,
-        circuit=circuit,
-        pacing=pacing,
-        timing=timing,
-    )
 
 
 class SentCall(msgspec.Struct, eq=False):

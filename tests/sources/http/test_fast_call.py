@@ -18,7 +18,8 @@ from gateway.sources.account.errors import account_error
 from gateway.sources.http.bucket import Rate
 from gateway.sources.http.circuit import Circuit, CircuitSettings
 from gateway.sources.http.exchange import Request, Response, TransportLimits, pipeline
-from gateway.sources.http.fast_call import FastCalls, fast_pipeline
+from gateway.sources.http.fast_call import FastCalls
+from gateway.sources.http.fast_pipeline import fast_pipeline
 from gateway.sources.http.forwarding import Forwarding
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.sources.http.pacing import Pacing
