@@ -10,25 +10,30 @@ from typing import Any
 import msgspec
 from graphql import (
     FieldNode,
+    GraphQLArgument,
     GraphQLBoolean,
     GraphQLError,
     GraphQLField,
     GraphQLID,
+    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInt,
     GraphQLNonNull,
     GraphQLSchema,
     GraphQLString,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
+    ValueNode,
     VariableNode,
-    Visitor,
-    visit,
+    get_nullable_type,
 )
 from graphql.execution import VariableValues, get_argument_values, get_variable_values
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValueSource
 from graphql.pyutils import Undefined
 from graphql.type import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
+from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
 
 __all__ = ["Arguments", "CoercedVariables", "Variables"]
 
@@ -110,31 +115,16 @@ class Variables:
 class Arguments:
     """Computes the arguments of one field.
 
-    Constants are coerced once, and variables that are whole arguments are filled in. If the field has other
-    arguments, graphql-core coerces all of them in each request.
+    Constants are coerced once, and variables are filled in: as whole arguments, or as fields of objects. If the field
+    has other arguments, such as lists, graphql-core coerces all of them in each request.
     """
 
     def __init__(self, field: GraphQLField, node: FieldNode, *, hide_suggestions: bool) -> None:
         self._field = field
         self._node = node
         self._hide_suggestions = hide_suggestions
-        self._constants: dict[str, Any] | None = None
-        self._variables: list[tuple[str, str]] = []
         nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
-        for name, value in nodes.items():
-            if isinstance(value, VariableNode):
-                self._variables.append((field.args[name].out_name or name, value.name.value))
-            elif _has_variables(value):
-                return
-        others = {
-            name: argument for name, argument in field.args.items() if not isinstance(nodes.get(name), VariableNode)
-        }
-        try:
-            constants = get_argument_values(GraphQLField(field.type, args=others), node)
-        except GraphQLError:  # `values` raises it again, in a request
-            return
-        if all(isinstance(value, str | int | float | Enum | None) for value in constants.values()):
-            self._constants = constants
+        self._prepared = _prepare(field.args, nodes)
 
     def values(self, variables: CoercedVariables) -> dict[str, Any]:
         """Return the arguments as `GraphQLField.resolve` takes them.
@@ -142,20 +132,78 @@ class Arguments:
         Raises:
             GraphQLError: an argument cannot be coerced, for example a variable is null and the argument non-null.
         """
-        if self._constants is None:
-            return self._coerce_by_core(variables)
-        arguments = self._constants.copy()
-        coerced = variables.coerced
-        for name, variable in self._variables:
-            value = coerced.get(variable)
-            if value is None:
-                return self._coerce_by_core(variables)
-            arguments[name] = value
-        return arguments
+        values = None if self._prepared is None else self._prepared.fill(variables.coerced)
+        return self._coerce_by_core(variables) if values is None else values
 
     def _coerce_by_core(self, variables: CoercedVariables) -> dict[str, Any]:
         values = variables.for_core()
         return get_argument_values(self._field, self._node, values, hide_suggestions=self._hide_suggestions)
+
+
+class _Prepared(msgspec.Struct, eq=False):
+    """The arguments of a field, or the fields of an object in them: constants, variables and objects of these.
+
+    `variables` has the name of the argument or field, that of the variable, whether null is allowed, and the default.
+    Objects are made anew for each request, which may change them.
+    """
+
+    constants: dict[str, Any]
+    variables: list[tuple[str, str, bool, Any]]
+    objects: list[tuple[str, "_Prepared"]]
+
+    def fill(self, coerced: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the values with these variables; None if graphql-core has to say what is wrong with one."""
+        values = self.constants.copy()
+        for name, variable, nullable, default in self.variables:
+            value = coerced.get(variable)
+            if value is None:
+                if variable not in coerced:
+                    value = default
+                if not nullable and (value is None or value is Undefined):
+                    return None
+                if value is Undefined:
+                    continue
+            values[name] = value
+        for name, prepared in self.objects:
+            value = prepared.fill(coerced)
+            if value is None:
+                return None
+            values[name] = value
+        return values
+
+
+def _prepare(
+    definitions: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField], nodes: Mapping[str, ValueNode]
+) -> _Prepared | None:
+    """Return the arguments, or fields of an object, with these definitions; None if graphql-core has to coerce them."""
+    prepared = _Prepared({}, [], [])
+    for name, definition in definitions.items():
+        node, type_, out_name = nodes.get(name), definition.type, definition.out_name or name
+        default = coerce_default_value(definition)
+        nullable = not isinstance(type_, GraphQLNonNull)
+        object_type = get_nullable_type(type_)
+        if isinstance(node, VariableNode) and _is_constant(default):
+            prepared.variables.append((out_name, node.name.value, nullable, default))
+        elif isinstance(node, ObjectValueNode) and isinstance(object_type, GraphQLInputObjectType):
+            fields = {field.name.value: field.value for field in node.fields}
+            inner = None if object_type.is_one_of else _prepare(object_type.fields, fields)
+            if inner is None:
+                return None
+            prepared.objects.append((out_name, inner))
+        elif isinstance(node, VariableNode | ListValueNode | ObjectValueNode):
+            return None
+        else:
+            value = default if node is None else coerce_input_literal(node, type_)
+            if not _is_constant(value) or (value is Undefined and not (node is None and nullable)):
+                return None  # where the value is wrong, `Arguments.values` raises the error in each request
+            if value is not Undefined:
+                prepared.constants[out_name] = value
+    return prepared if nodes.keys() <= definitions.keys() else None
+
+
+def _is_constant(value: Any) -> bool:
+    """Return whether several requests may get the same value, because nobody can change it."""
+    return value is Undefined or isinstance(value, str | int | float | Enum | None)
 
 
 def _plain_check(type_: Any) -> _IsPlain | None:
@@ -182,16 +230,3 @@ def _object_check(fields: Mapping[str, Any]) -> _IsPlain:
         return True
 
     return is_plain
-
-
-def _has_variables(node: Any) -> bool:
-    finder = _VariableFinder()
-    visit(node, finder)
-    return finder.found
-
-
-class _VariableFinder(Visitor):
-    found = False
-
-    def enter_variable(self, *_: object) -> None:
-        self.found = True
