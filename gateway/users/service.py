@@ -43,9 +43,9 @@ from gateway.users.validation import check_after, check_first, check_icon_in, ch
 
 __all__ = ["UserService"]
 
-_READ = Action.READ  # CONTRIBUTING.md, "Speed"
-_ROLE, _USER = Kind.ROLE, Kind.USER
-_RESELLER = UserSource.RESELLER
+_READ, _WRITE = Action.READ, Action.WRITE  # CONTRIBUTING.md, "Speed"
+_ROLE, _USER, _DEPARTMENT = Kind.ROLE, Kind.USER, Kind.DEPARTMENT
+_ACCOUNT, _SOFTWAREONE, _RESELLER = UserSource.ACCOUNT, UserSource.SOFTWAREONE, UserSource.RESELLER
 _FEW_USERS = 100  # whoever gets more has work for milliseconds: to complete them, and to write them as JSON
 
 
@@ -191,7 +191,7 @@ class UserService:
 
     def user_ref(self, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)) -> Ref:
         """Return the reference for the id of a user, which need not exist; `path` is that of the argument."""
-        return self.ref(Kind.USER, id, source, path=path)
+        return self.ref(_USER, id, source, path=path)
 
     def ref(
         self, kind: Kind, id: str, source: UserSource | None = None, *, path: tuple[str | int, ...] = ("id",)
@@ -208,13 +208,13 @@ class UserService:
 
     async def get_role(self, id: str, *, loaders: Loaders | None = None) -> Role | None:
         """Return one role, or None if there is none."""
-        ref = resolve(id, Kind.ROLE, default=UserSource.ACCOUNT)
+        ref = resolve(id, _ROLE, default=_ACCOUNT)
         role: Role | None = await self.get(ref, loaders=loaders)
         return role
 
     async def get_department(self, id: str, *, loaders: Loaders | None = None) -> Department | None:
         """Return one department, or None if there is none."""
-        ref = resolve(id, Kind.DEPARTMENT, default=UserSource.ACCOUNT)
+        ref = resolve(id, _DEPARTMENT, default=_ACCOUNT)
         department: Department | None = await self.get(ref, loaders=loaders)
         return department
 
@@ -234,13 +234,13 @@ class UserService:
         principal = self._principal
         query, requested = parse_filter(filter or {})
         for source in requested or ():
-            principal.require(Action.READ, source)
+            principal.require(_READ, source)
         if query.role_type is not None:  # only users of the account source have one
-            principal.require(Action.READ, UserSource.ACCOUNT)
+            principal.require(_READ, _ACCOUNT)
         readable = principal.readable(UserSource)
         check_first(first)
         check_after(after)
-        needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
+        needs = (loaders or self.loaders(EVERYTHING)).plan.of(_USER)
         with acting_as(principal):
             page = await self._merge.page(
                 query,
@@ -261,7 +261,7 @@ class UserService:
         check_length("email", email)
         if not email or not email.strip():
             raise BadUserInput.at(("email",), "must not be empty", Rule.MIN_LENGTH, min=1)
-        needs = (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER)
+        needs = (loaders or self.loaders(EVERYTHING)).plan.of(_USER)
         with acting_as(self._principal):
             sources = [source for source in self._sources if source.name in readable]
             return await find_person(self._reads, sources, email, needs)
@@ -270,13 +270,13 @@ class UserService:
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
     ) -> DirectoryPage[Role]:
         """Return a page of the roles of the account source, newest first."""
-        return await self._directory_page(Kind.ROLE, first, after, search, loaders)
+        return await self._directory_page(_ROLE, first, after, search, loaders)
 
     async def list_departments(
         self, *, first: int = 50, after: str | None = None, search: str | None = None, loaders: Loaders | None = None
     ) -> DirectoryPage[Department]:
         """Return a page of the departments of the account source, newest first."""
-        return await self._directory_page(Kind.DEPARTMENT, first, after, search, loaders)
+        return await self._directory_page(_DEPARTMENT, first, after, search, loaders)
 
     async def create_account_user(
         self,
@@ -286,7 +286,7 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Create a user of the account; if the person already has a user there, it is linked or restored."""
-        self._principal.require(Action.WRITE, UserSource.ACCOUNT)
+        self._principal.require(_WRITE, _ACCOUNT)
         parsed = parse_change(CreateAccountUser, change)
         return await self._execute("createAccountUser", parsed, None, idempotency_key, on_replay)
 
@@ -299,8 +299,8 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Update a user of the account; null clears the role and the department."""
-        self._principal.require(Action.WRITE, UserSource.ACCOUNT)
-        ref = resolve(id, Kind.USER, source=UserSource.ACCOUNT)
+        self._principal.require(_WRITE, _ACCOUNT)
+        ref = resolve(id, _USER, source=_ACCOUNT)
         parsed = parse_change(UpdateAccountUser, change)
         return await self._execute("updateAccountUser", parsed, ref, idempotency_key, on_replay)
 
@@ -317,10 +317,10 @@ class UserService:
 
         What SoftwareOne leaves out of its response is read once, as far as the plan of `loaders` needs it.
         """
-        self._principal.require(Action.WRITE, UserSource.SOFTWAREONE)
-        ref = resolve(id, Kind.USER, source=UserSource.SOFTWAREONE)
+        self._principal.require(_WRITE, _SOFTWAREONE)
+        ref = resolve(id, _USER, source=_SOFTWAREONE)
         parsed = parse_change(UpdateSoftwareOneUser, change)
-        check_icon_in(parsed, self._sources.named(UserSource.SOFTWAREONE))
+        check_icon_in(parsed, self._sources.named(_SOFTWAREONE))
         updated = await self._execute("updateSoftwareOneUser", parsed, ref, idempotency_key, on_replay)
         completed = self.complete(updated, loaders=loaders)
         return completed if isinstance(completed, User) else await completed
@@ -335,11 +335,11 @@ class UserService:
         on_replay: Callable[[], None] | None = None,
     ) -> User:
         """Update a user of a reseller: of `reseller_id`, else of the global id, else of the configured one."""
-        self._principal.require(Action.WRITE, UserSource.RESELLER)
-        source = self._sources.named(UserSource.RESELLER)
+        self._principal.require(_WRITE, _RESELLER)
+        source = self._sources.named(_RESELLER)
         if reseller_id is not None and not can_exist(reseller_id):  # it becomes a part of the path of a URL
             raise BadUserInput.at(("reseller_id",), "is not a valid source id", Rule.FORMAT, format="id")
-        ref = resolve(id, Kind.USER, source=UserSource.RESELLER, tenant=reseller_id or source.tenant)
+        ref = resolve(id, _USER, source=_RESELLER, tenant=reseller_id or source.tenant)
         if not ref.tenant:
             message = "is required: the id is not global and no reseller is configured"
             raise BadUserInput.at(("reseller_id",), message, Rule.REQUIRED)
@@ -356,7 +356,7 @@ class UserService:
         source = next((source for source in self._sources if source.name is user.source), None)
         if not isinstance(source, CompletingSource):
             return user
-        missing = source.missing(user, (loaders or self.loaders(EVERYTHING)).plan.of(Kind.USER))
+        missing = source.missing(user, (loaders or self.loaders(EVERYTHING)).plan.of(_USER))
         return self._read_missing(source, user, missing) if missing else user
 
     async def drain(self) -> None:
@@ -381,13 +381,13 @@ class UserService:
     async def _directory_page(
         self, kind: Kind, first: int, after: str | None, search: str | None, loaders: Loaders | None
     ) -> DirectoryPage[Any]:
-        self._principal.require(Action.READ, UserSource.ACCOUNT)
+        self._principal.require(_READ, _ACCOUNT)
         check_first(first)
         check_after(after)
         check_length("search", search)
-        note_unkept(UserSource.ACCOUNT)
+        note_unkept(_ACCOUNT)
         needs = (loaders or self.loaders(EVERYTHING)).plan.of(kind)
-        directory = self._sources.named(UserSource.ACCOUNT).directories[kind]
+        directory = self._sources.named(_ACCOUNT).directories[kind]
         scope = f"{kind}:{search or ''}"
         position = None if after is None else DirectoryPosition(*self._cursors.read(scope, after))
         with acting_as(self._principal):

@@ -90,14 +90,18 @@ class PrefetchedUsers:
 
     def clear(self, changed: UserSource | None = None) -> None:
         """Let no users of a source be used that were read until now, also by reads that are under way; None: of any."""
+        now = self.clock()
         for source in UserSource if changed is None else (changed,):
-            self._cleared_at[source] = self.clock()
-            for key in self._keys[source]:
+            self._cleared_at[source] = now
+            keys = self._keys[source]
+            if not keys:
+                continue
+            for key in keys:
                 windows = self._entries[key].windows
                 self._size -= len(windows.pop(source).window.items)
                 if not windows:
                     del self._entries[key]
-            self._keys[source].clear()
+            keys.clear()
 
     def drop(self, principal: str) -> None:
         """Let no users be used that were read until now for a principal, also by reads that are under way."""
