@@ -30,7 +30,6 @@ from gateway.users.source import Sources
 __all__ = ["SCHEMA", "Answer", "Case", "answer_of", "case_in", "case_of", "parse_operation"]
 
 SCHEMA = executable(build_schema())
-_SHARED = 1_000  # cases
 _SECRET = b"the same for both executors, since responses contain cursors"
 
 Compile = Callable[..., Any]
@@ -101,19 +100,9 @@ class Case:
         return None
 
 
-_CASES: dict[tuple[int, ErrorBehavior], Case | None] = {}
-"""The first cases, which several tests use: most of the time of a comparison is that of graphql-core."""
-
-
 async def case_of(seed: int, on_error: ErrorBehavior = ErrorBehavior.PROPAGATE) -> Case | None:
     """Return the case of that seed; None if there is none. Ten seeds have the same fake sources."""
-    known = (seed, on_error)
-    if known in _CASES:
-        return _CASES[known]
-    case = await case_in(fake_sources(seed // 10), generate(SCHEMA, seed), on_error)
-    if seed < _SHARED:
-        _CASES[known] = case
-    return case
+    return await case_in(fake_sources(seed // 10), generate(SCHEMA, seed), on_error)
 
 
 async def case_in(
