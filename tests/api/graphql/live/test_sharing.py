@@ -184,7 +184,7 @@ async def test_each_event_is_charged() -> None:
                 if response is None:
                     break
                 received.append(response)
-        price = executor._documents.prepare(request.query).price()
+        price = executor.preparation._documents.prepare(request.query).price()
         assert len(received) == 1 + (40 - 20 - 2 * price) // price  # 20: preparing it; the start of two
         assert "RATE_LIMITED" in str(received[-1].errors)
         await feeds.aclose()
