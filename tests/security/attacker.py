@@ -111,7 +111,7 @@ class Probe:
     """The response times of a request that costs nothing, in seconds.
 
     Of each, the time counts in which the gateway computes: while a busy machine lets other processes run, it cannot
-    respond. If it waits for something else, a tenth of the time counts, which still finds a gateway that is blocked.
+    respond. If it waits for something else, a third of the time counts, which still finds a gateway that is blocked.
     """
 
     times: list[float] = field(default_factory=list)
@@ -141,7 +141,7 @@ while time.monotonic() < end:
     probe.sendall(request)
     assert probe.recv(65536).startswith(b"HTTP/1.1 200")
     took = time.monotonic() - started
-    times.append(max(min(took, cpu() - used + tick), took / 10))
+    times.append(max(min(took, cpu() - used + tick), took / 3))
     time.sleep(0.005)
 print(*times)
 """
