@@ -81,12 +81,20 @@ def served() -> Iterator[Running]:
 
 
 async def test_memory_does_not_grow(served: Running) -> None:
-    """Memory is the same after many requests, a third of which send a document that is not repeated."""
+    """Memory is the same after many requests, a third of which send a document that is not repeated.
+
+    On a busy machine some caches are not full after the warm-up: then it must be the same after the next ones. What is
+    leaked grows each time.
+    """
     running, url = served, served.address("GraphQL")
+    sizes = []
     async with ClientSession(connector=TCPConnector(limit=_CONCURRENCY)) as session:
         await _send(session, url, range(_WARM_UP))
-        before = _memory(running.pid)
-        await _send(session, url, range(_WARM_UP, _WARM_UP + REQUESTS))
-        after = _memory(running.pid)
-        assert _sockets(running.pid) <= 4 * _CONCURRENCY  # one of the client, and one to each source
-    assert after <= before * 1.05, f"{before / 1e6:.1f} MB became {after / 1e6:.1f} MB"
+        sizes.append(_memory(running.pid))
+        for first in range(_WARM_UP, _WARM_UP + 3 * REQUESTS, REQUESTS):
+            await _send(session, url, range(first, first + REQUESTS))
+            assert _sockets(running.pid) <= 4 * _CONCURRENCY  # one of the client, and one to each source
+            sizes.append(_memory(running.pid))
+            if sizes[-1] <= sizes[-2] * 1.05:
+                break
+    assert sizes[-1] <= sizes[-2] * 1.05, f"MB: {[round(size / 1e6, 1) for size in sizes]}"
