@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -13,14 +13,20 @@ import pytest
 from faults.toxic import proxied
 from ports import free_port
 from redis.asyncio import Redis
-from state.server import RedisPair, RedisServer
+from state.server import PATIENT, RedisPair, RedisServer
+from steady_loop import SteadyLoop
 
 from gateway.state.idempotency import IdempotencySettings, IdempotencyStore
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.redis.client import connect
 from gateway.state.redis.idempotency import RedisIdempotency
 
-_START_TIMEOUT = 10.0  # seconds
+_START_TIMEOUT = 30.0  # seconds
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run these tests in an event loop for which no time passes while a busy machine stops this process."""
+    return {"steady": SteadyLoop}
 
 
 class Records(Protocol):
@@ -70,7 +76,10 @@ class RedisRecords:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """The URL of a `redis-server` for these tests, on a free port of the loopback interface, without persistence."""
+    """The URL of a `redis-server` for these tests, on a free port of the loopback interface, without persistence.
+
+    Its clients do not give up before it replies, however busy the machine is.
+    """
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.fail("redis-server is missing: tests/debian-packages.sh lists the packages that the tests need")
@@ -83,16 +92,16 @@ def redis_url() -> Iterator[str]:
         deadline = time.monotonic() + _START_TIMEOUT
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection(("127.0.0.1", port), 10).close()
                 break
             except OSError:
                 assert process.poll() is None, "redis-server stopped unexpectedly"
                 assert time.monotonic() < deadline, "redis-server did not respond in time"
                 time.sleep(0.01)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis://127.0.0.1:{port}/0?{PATIENT}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 @pytest.fixture(params=["memory", "redis"])

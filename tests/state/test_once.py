@@ -41,12 +41,12 @@ def stopping(server: RedisServer, results: list[bytes]) -> Callable[[Execution],
 
 async def test_a_result_that_is_stored_later(server: RedisServer) -> None:
     """When Redis stops during a change and returns within its lease, the result is stored, and is a replay later."""
-    client = connect(server.url)
+    client = connect(server.patient_url)
     changes = IdempotentChanges(RedisIdempotency(client))
     results: list[bytes] = []
     assert await changes(SCOPE, "f", stopping(server, results)) == (b"0", False)
     server.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert await changes(SCOPE, "f", stopping(server, results)) == (b"0", True)
@@ -61,7 +61,7 @@ async def test_a_result_that_is_stored_later(server: RedisServer) -> None:
 async def test_closing(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """Closing gives up, logs and counts the results that could not be stored, and leaves no task."""
     before = asyncio.all_tasks()
-    client = connect(server.url)
+    client = connect(server.patient_url)
     observed: list[str] = []
     changes = IdempotentChanges(RedisIdempotency(client), observe=observed.append, close_timeout=0.1)
     assert await changes(SCOPE, "f", stopping(server, [])) == (b"0", False)
@@ -117,7 +117,7 @@ async def test_a_release_that_got_no_reply(server: RedisServer) -> None:
 
 async def test_a_deadline_before_the_reply(server: RedisServer) -> None:
     """A caller that waits shorter than Redis takes leaves no key blocked, also where Redis has taken the lease."""
-    client = connect(server.url)
+    client = connect(server.patient_url)
     changes = IdempotentChanges(RedisIdempotency(client))
     refused = 0
     for n in range(200):
@@ -126,7 +126,7 @@ async def test_a_deadline_before_the_reply(server: RedisServer) -> None:
             await changes(scope, "f", change)
             continue
         refused += 1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     await changes(scope, "f", change)
@@ -142,7 +142,7 @@ async def _executed(
     changes: IdempotentChanges, expected: bytes, execute: Callable[[Execution], Awaitable[bytes]] = change
 ) -> None:
     """Repeat the change until it is executed, for less time than a lease."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 result = await changes(SCOPE, "f", execute)

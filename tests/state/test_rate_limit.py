@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ports import free_port
 from redis.asyncio import Redis
+from state.server import PATIENT
 
 from gateway.kit.rate_limit import Allowance, RateLimit
 from gateway.state.memory.rate_limit import MemoryRateLimit
@@ -228,7 +229,7 @@ async def test_one_request_tries_an_unreachable_redis() -> None:
 
     now = 0.0
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        client = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        client = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0?{PATIENT}")
         store = RedisRateLimit(client, SLOW, clock=lambda: now)
         assert (await store.take("a", 1)).allowed
         connections_of_one = connections
@@ -242,7 +243,7 @@ async def test_redis_returns() -> None:
     """While Redis is unreachable a replica counts alone; it uses Redis again when it returns."""
     port = free_port()
     now = 0.0
-    client = connect(f"redis://127.0.0.1:{port}/0")
+    client = connect(f"redis://127.0.0.1:{port}/0?{PATIENT}")
     store = RedisRateLimit(client, SLOW, clock=lambda: now)
     assert (await store.take("a", 100)).allowed
     assert not (await store.take("a", 1)).allowed

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from state.server import RedisPair, RedisServer
+from state.server import PATIENT, RedisPair, RedisServer
 
 from gateway.errors import SourceUnavailable
 from gateway.kit.event_stream import Report
@@ -35,7 +35,7 @@ async def test_reading_after_a_failover(redis_pair: RedisPair) -> None:
     await asyncio.to_thread(redis_pair.replica.replicate, nowhere)
     report = Report(b"x", "c", "e", "u", "c", dated=False, order="", deletion=False, report="r")
     await RedisEventStream(writer).append([report])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await stream.read(0):
             await stream.bounds()
     await client.aclose()
@@ -63,7 +63,7 @@ async def test_a_server_that_is_not_the_primary(reply: str, prefix: str) -> None
         writer.close()
 
     async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
-        client = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        client = connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0?{PATIENT}")
         assert await reply_of(client.get("k")) == b"ok"
         assert connections == 2
         await client.aclose()
@@ -79,7 +79,7 @@ async def test_an_outage(tmp_path: Path) -> None:
         observed.append(event)
         causes.append(cause)
 
-    client = connect(server.url, observe=observe)
+    client = connect(server.patient_url, observe=observe)
     for _ in range(3):
         with pytest.raises(SourceUnavailable):
             await reply_of(client.get("k"))
