@@ -228,7 +228,7 @@ async def test_the_table(faulty_world: Callable[..., Any], row: Row) -> None:
 async def _world(
     faulty_world: Callable[..., Any], row: Row, operation: Operation, refused: int, client: str
 ) -> FaultyWorld:
-    times = {"try_timeout": 1.5, "timeout": 12} if row.quick else {"try_timeout": 5, "timeout": 10}
+    times = {"try_timeout": 1.5, "timeout": 12} if row.quick else {"try_timeout": 20, "timeout": 45}
     addresses = {
         "refused": f"http://127.0.0.1:{refused}",
         # Longer than a name may be, so that the resolver of this machine refuses it, whatever its DNS server does.

@@ -62,7 +62,7 @@ class Proxy:
     """A port of the loopback interface in front of `host:port`.
 
     `random_toxic` returns the fault of each connection for which none is planned. `delay` is in seconds, `rate` in
-    bytes per second.
+    bytes per second. Late responses wait for `released` in place of the delay, where it is set.
     """
 
     def __init__(self, host: str, port: int, *, http: bool = True, delay: float = 0.1, rate: float = 200) -> None:
@@ -73,6 +73,7 @@ class Proxy:
         self._planned: list[_Planned] = []
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
+        self.released: asyncio.Event | None = None
         self.random_toxic: Callable[[], Toxic | None] = lambda: None
         self.accepted = 0
         self.faulty = 0
@@ -152,7 +153,7 @@ class Proxy:
             case Toxic.RESET_AFTER:
                 _reset(writer)
             case Toxic.LATENCY_AFTER:
-                await asyncio.sleep(self.delay)
+                await (asyncio.sleep(self.delay) if self.released is None else self.released.wait())
                 writer.write(response)
             case Toxic.GARBAGE:
                 writer.write(b"\x00\x01 not HTTP at all\r\n\r\n")
