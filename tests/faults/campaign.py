@@ -89,7 +89,7 @@ class Campaign:
                 group.create_task(self._follow(follower, number % 2, starting[number]))
                 for number, follower in enumerate(self.history.followers)
             ]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for started in starting:
                     await started.wait()
             await asyncio.sleep(1.5)  # until the time in which an event may be missed has passed

@@ -16,7 +16,7 @@ __all__ = ["WEBHOOK_TOKEN", "Replica", "environment_of"]
 WEBHOOK_TOKEN = "token-of-the-webhooks"
 
 _GATEWAY = str(Path(sys.executable).with_name("gateway"))
-_READY_TIMEOUT = 30.0  # seconds
+_READY_TIMEOUT = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Replica:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(stop_signal)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()

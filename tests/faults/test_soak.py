@@ -79,7 +79,7 @@ class Child:
 
     async def read_report(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             line = await self.process.stdout.readline()
         assert line, "the gateway stopped unexpectedly"
         return json.loads(line)
@@ -107,7 +107,7 @@ async def child(**environment: str) -> AsyncIterator[Child]:
         yield running
         assert process.stdin is not None
         process.stdin.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:
