@@ -28,6 +28,7 @@ __all__ = [
     "read_to_end",
     "scaled",
     "unstalled",
+    "wait_for_memory",
     "web_socket",
     "web_sockets",
 ]
@@ -55,6 +56,14 @@ def memory(running: RecordedProcess) -> float:
     return int(line.split()[1]) / 1024
 
 
+def wait_for_memory(running: RecordedProcess, at_most: float) -> None:
+    """Wait until the resident memory of a process in MiB is below a limit."""
+    end = time.monotonic() + 30
+    while (held := memory(running)) >= at_most:
+        assert time.monotonic() < end, f"{held:.0f} MiB"
+        time.sleep(0.1)
+
+
 def descriptors(running: RecordedProcess) -> int:
     """Return how many files a process has open."""
     return len(list(Path(f"/proc/{running.pid}/fd").iterdir()))
@@ -63,7 +72,7 @@ def descriptors(running: RecordedProcess) -> int:
 def connect(running: RecordedProcess) -> socket.socket:
     """Open a connection to the HTTP port."""
     address = urlsplit(running.address("GraphQL"))
-    return socket.create_connection((address.hostname, address.port), timeout=10)
+    return socket.create_connection((address.hostname, address.port), timeout=30)
 
 
 def web_socket(running: RecordedProcess, fields: str = "") -> socket.socket:

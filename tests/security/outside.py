@@ -29,7 +29,7 @@ __all__ = [
     "wait_until",
 ]
 
-_READY = 20.0  # seconds: a process that is not ready by then hangs
+_READY = 60.0  # seconds: a process that is not ready by then hangs
 _STOP = 15.0
 
 
@@ -50,6 +50,14 @@ class RecordedProcess(Running):
     def output(self) -> str:
         """All output so far."""
         return self.file.read_text()
+
+    async def has_printed(self, text: str) -> None:
+        """Wait until a text is in the output."""
+
+        async def is_there() -> bool:
+            return text in self.output
+
+        await wait_until(is_there)
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -167,8 +175,8 @@ class Control:
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds, for at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait until a condition holds, for at most 30 seconds."""
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110 - another process cannot set an event
             await asyncio.sleep(0.02)
 
@@ -188,6 +196,6 @@ async def call_grpc(channel: grpc.aio.Channel, method: str, key: str | None = No
     pending = method_call(
         getattr(users_pb2, descriptor.input_type.name)(**fields),
         metadata=() if key is None else (("x-api-key", key),),
-        timeout=10,
+        timeout=30,
     )
     return await (pending.read() if descriptor.server_streaming else pending)

@@ -100,7 +100,7 @@ async def test_unfinished_messages(gateway: RecordedProcess, method: str) -> Non
                 f"{HEALTH}/Check", response_deserializer=health_pb2.HealthCheckResponse.FromString
             )
             for _ in range(10):
-                assert (await check(b"", timeout=5)).status == health_pb2.HealthCheckResponse.SERVING
+                assert (await check(b"", timeout=20)).status == health_pb2.HealthCheckResponse.SERVING
         for task in sending:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
@@ -151,7 +151,7 @@ async def test_health_responses_that_are_not_read(gateway: RecordedProcess, meth
             await start_call(connection, f"{HEALTH}/{method}", b"")
         await until(lambda: len(connection.ended) >= 1000 - 64)
         async with grpc.aio.insecure_channel(gateway.grpc) as channel:
-            assert await channel.unary_unary(f"{HEALTH}/Check")(b"", timeout=5)
+            assert await channel.unary_unary(f"{HEALTH}/Check")(b"", timeout=20)
     assert "Traceback" not in gateway.output
 
 

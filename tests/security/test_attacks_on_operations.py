@@ -67,7 +67,7 @@ async def test_many_subscriptions_of_one_caller(attacked: RecordedProcess, keys:
         for number in range(scaled(20)):
             socket = await stack.enter_async_context(session.ws_connect(url, protocols=["graphql-transport-ws"]))
             await socket.send_json({"type": "connection_init", "payload": {"x-api-key": keys.by_name["reader"]}})
-            assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+            assert (await socket.receive_json(timeout=20))["type"] == "connection_ack"
             for operation in range(100):
                 payload = {"query": query, "variables": {"x": f"{number} {operation}"}}
                 await socket.send_json({"type": "subscribe", "id": str(operation), "payload": payload})

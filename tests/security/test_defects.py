@@ -98,9 +98,9 @@ async def test_masked_on_a_socket(url: str, session: ClientSession, caplog: pyte
     """An operation on a WebSocket has a request id under which the log has the defect."""
     async with session.ws_connect(f"{url}/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init"})
-        assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=20))["type"] == "connection_ack"
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": USER}})
-        message = await socket.receive_json(timeout=5)
+        message = await socket.receive_json(timeout=20)
     [error] = message["payload"]["errors"]
     assert error["extensions"]["code"] == "INTERNAL"
     assert SECRET not in str(message)

@@ -51,7 +51,7 @@ NUMBERS: dict[int, list[Any]] = {
 }
 RESOURCES = frozenset({"User", "Role", "Department"})
 ALL_FIELDS = [field.name for kind in users_pb2.DESCRIPTOR.message_types_by_name.values() for field in kind.fields]
-ONE_CALL = 10.0  # seconds
+ONE_CALL = 30.0  # seconds
 
 
 class Requests:

@@ -103,7 +103,7 @@ async def test_nobody_on_a_socket(production: RecordedProcess, session: ClientSe
     async with session.ws_connect(production.address("GraphQL"), protocols=[PROTOCOL]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {} if key is None else {"x-api-key": key}})
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": READ_ADA}})
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=20)
         assert message.type is WSMsgType.CLOSE, message
         assert socket.close_code in {4401, 4403}
 
@@ -112,9 +112,9 @@ async def test_a_socket_with_a_key(production: RecordedProcess, keys: Keys, sess
     """A WebSocket with a key in connection_init executes operations of its caller."""
     async with session.ws_connect(production.address("GraphQL"), protocols=[PROTOCOL]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"x-api-key": keys.by_name["reader"]}})
-        assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
+        assert await socket.receive_json(timeout=20) == {"type": "connection_ack"}
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": READ_ADA}})
-        assert (await socket.receive_json(timeout=5))["payload"]["data"]["user"]["name"] == "Ada Lovelace"
+        assert (await socket.receive_json(timeout=20))["payload"]["data"]["user"]["name"] == "Ada Lovelace"
 
 
 async def test_nobody_over_grpc(channel: grpc.aio.Channel, keys: Keys) -> None:

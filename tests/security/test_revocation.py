@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ PROTOCOL = "graphql-transport-ws"
 ADA = 'id: "acus_adalovelace1", source: ACCOUNT'
 READ = f"{{ user({ADA}) {{ name }} }}"
 WATCH = "subscription { userChanged { user { name } } }"
-WITHIN = 2.0  # seconds: one to obey, and one for a busy machine. Streams went on without end before.
+WITHIN = 20.0  # seconds: it is one, on a machine that is not busy. Streams went on without end before.
 
 
 @dataclass
@@ -70,6 +70,7 @@ def gateway(request: pytest.FixtureRequest, serve: Serve, second_sandbox: dict[s
         **production,
         GATEWAY_AUTH__KEYS_FILE=str(keys_file.path),
         GATEWAY_HTTP_SERVER=request.param,
+        GATEWAY_ACCOUNT__TIMEOUT="100",
     ) as running:
         yield running
 
@@ -91,7 +92,8 @@ async def opened(kind: str, running: RecordedProcess, headers: dict[str, str]) -
                 await socket.send_json({"type": "connection_init"})
                 assert (await socket.receive_json())["type"] == "connection_ack"
                 await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": WATCH}})
-                await asyncio.sleep(0.1)
+                await socket.send_json({"type": "ping"})
+                assert (await socket.receive_json())["type"] == "pong"
 
                 async def closed() -> str:
                     received = [message.data async for message in socket]
@@ -153,10 +155,10 @@ ENDS = {
 
 @pytest.fixture
 async def slow_account(kind: str, second_control: str, session: ClientSession) -> None:
-    """The response of the account source that a deferred part waits for takes ten seconds."""
+    """The response of the account source that a deferred part waits for takes 30 seconds."""
     if kind != "deferred":
         return
-    fault = {"source": "account", "kind": "slow", "delay": 10, "times": 1}
+    fault = {"source": "account", "kind": "slow", "delay": 30, "times": 1}
     async with session.post(f"{second_control}/faults", json=fault) as response:
         assert response.status < 300
 
@@ -205,7 +207,7 @@ async def test_operations_on_a_socket(gateway: RecordedProcess, keys_file: KeysF
 
     async def execute(socket: Any, number: int, query: str) -> str:
         await socket.send_json({"type": "subscribe", "id": f"{number}", "payload": {"query": query}})
-        received = [await socket.receive_json(timeout=5), await socket.receive_json(timeout=5)]
+        received = [await socket.receive_json(timeout=20), await socket.receive_json(timeout=20)]
         return str(received)
 
     async with session.ws_connect(url, protocols=[PROTOCOL], headers=headers) as socket:
@@ -236,10 +238,10 @@ async def test_an_operation_at_once(gateway: RecordedProcess, keys_file: KeysFil
         keys_file.write(staying=ALL)
         async with asyncio.timeout(WITHIN):
             for number in range(10_000):
-                await socket.send_json({"type": "subscribe", "id": f"{number}", "payload": {"query": change}})
-                if (await socket.receive()).type.name == "CLOSE":
+                with suppress(ConnectionResetError):  # the reason is read next
+                    await socket.send_json({"type": "subscribe", "id": f"{number}", "payload": {"query": change}})
+                if "CLOSE" in {(await socket.receive()).type.name for _ in ("next", "complete")}:
                     break
-                await socket.receive()
                 await asyncio.sleep(0.02)
         assert socket.close_code == 4403
     async with session.post(url, json={"query": READ}, headers=headers) as response:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from security.outside import Caller, Control, Serve, wait_until
 
 USERS = "{ users(first: 20) { nodes { id } } }"
 ADA = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
+_LONG = 50  # seconds
 
 
 async def test_the_price(development: Any, caller_of: Callable[..., Caller]) -> None:
@@ -105,35 +107,51 @@ async def test_one_callers_spending(
         assert (await caller_of(running, "all").send({"query": USERS}))[0] == 200
 
 
+@asynccontextmanager
+async def _busy(control: Control, caller: Caller) -> AsyncIterator[None]:
+    """Execute an operation until the block ends and its client leaves: the source takes longer than the test."""
+    await control.reset()
+    await control.fault(source="account", kind="slow", delay=_LONG)
+    operation = asyncio.create_task(caller.send({"query": ADA}))
+    await wait_until(control.has_calls)
+    try:
+        yield
+    finally:
+        operation.cancel()
+        await asyncio.wait([operation])
+        await control.reset()
+
+
 @pytest.mark.parametrize(("queue", "accepted"), [("0", 1), ("2", 3)])
 async def test_the_gate(
     serve: Serve, control: Control, caller_of: Callable[..., Caller], queue: str, accepted: int
 ) -> None:
     """As many operations as the gate and the queue hold are executed; the others are a 503 with Retry-After."""
-    gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": queue, "GATEWAY_GATE__PATIENCE": "10"}
-    await control.reset()
-    with serve(**gate) as running:
-        await control.fault(source="account", kind="slow", delay=1, times=10)
-        results = await asyncio.gather(*(caller_of(running).send({"query": ADA}) for _ in range(6)))
-        await control.reset()
-        assert sorted(status for status, _, _ in results) == [200] * accepted + [503] * (6 - accepted)
-        for status, body, headers in results:
-            if status == 503:
-                assert body["errors"][0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
-                assert body["errors"][0]["extensions"]["retryable"] is True
-                assert int(headers["Retry-After"]) >= 1
-        assert (await caller_of(running).send({"query": ADA}))[0] == 200  # the slot is free again
+    gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": queue, "GATEWAY_GATE__PATIENCE": f"{_LONG}"}
+    with serve(**gate, GATEWAY_ACCOUNT__TIMEOUT=f"{2 * _LONG}") as running:
+        caller = caller_of(running)
+        async with _busy(control, caller):
+            waiting = {asyncio.create_task(caller.send({"query": ADA})) for _ in range(5)}
+            refused: set[asyncio.Task[Any]] = set()
+            async with asyncio.timeout(_LONG / 2):
+                while len(refused) < 6 - accepted:
+                    done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                    refused |= done
+        for status, body, headers in map(asyncio.Task.result, refused):
+            assert status == 503
+            assert body["errors"][0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
+            assert body["errors"][0]["extensions"]["retryable"] is True
+            assert int(headers["Retry-After"]) >= 1
+        assert [(await each)[0] for each in waiting] == [200] * (accepted - 1)
+        assert (await caller.send({"query": ADA}))[0] == 200  # the slot is free again
 
 
 async def test_the_gate_is_left_late(serve: Serve, control: Control, caller_of: Callable[..., Caller]) -> None:
     """An operation that has waited for the maximum time is refused, even if the queue is not full."""
     gate = {"GATEWAY_GATE__AT_ONCE": "1", "GATEWAY_GATE__QUEUE": "5", "GATEWAY_GATE__PATIENCE": "0.2"}
-    await control.reset()
-    with serve(**gate) as running:
-        await control.fault(source="account", kind="slow", delay=2)
-        first = asyncio.ensure_future(caller_of(running).send({"query": ADA}))
-        await wait_until(control.has_calls)
-        status, _, headers = await caller_of(running).send({"query": ADA})
-        assert (status, headers["Retry-After"]) == (503, "1")
-        assert (await first)[0] == 200
-    await control.reset()
+    with serve(**gate, GATEWAY_ACCOUNT__TIMEOUT=f"{2 * _LONG}") as running:
+        caller = caller_of(running)
+        async with _busy(control, caller):
+            status, _, headers = await caller.send({"query": ADA})
+            assert (status, headers["Retry-After"]) == (503, "1")
+        assert (await caller.send({"query": ADA}))[0] == 200
