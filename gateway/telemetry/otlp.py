@@ -8,7 +8,9 @@ something is exported.
 
 import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Self
@@ -114,10 +116,13 @@ class ExportLog(logging.Filter):
     """Logs once that the exports of a signal fail, and once that they succeed again.
 
         with ExportLog(Signal.METRICS, url, logger_of_exporter) as log:
+            with log.exporting():
+                ...
             log.note(succeeded=...)  # after each export
 
-    The exporter logs each try and each failed export: inside the block these messages are left out, and the first is
-    the cause in the message here. No message contains the credentials or the query of the URL.
+    The exporter logs each try and each failed export: inside the block, and until the last export has ended that it did
+    not wait for, these messages are left out, and the first is the cause in the message here. No message contains the
+    credentials or the query of the URL. Exports may be in several threads.
     """
 
     def __init__(self, signal: Signal, url: str, exporter: logging.Logger) -> None:
@@ -127,14 +132,36 @@ class ExportLog(logging.Filter):
         parts = urlsplit(url)
         self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._cause = ""
+        self._lock = threading.Lock()
+        self._users = 0  # the block and the exports under way
         self.is_failing = False
 
     def __enter__(self) -> Self:
-        self._exporter.addFilter(self)
+        self._begin_use()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._exporter.removeFilter(self)
+        self._end_use()
+
+    @contextmanager
+    def exporting(self) -> Iterator[None]:
+        """Leave out the messages of the exporter until the end of this block too, which is around an export."""
+        self._begin_use()
+        try:
+            yield
+        finally:
+            self._end_use()
+
+    def _begin_use(self) -> None:
+        with self._lock:
+            self._users += 1
+            self._exporter.addFilter(self)  # once, however often it is added
+
+    def _end_use(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._exporter.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the first message about a failure as its cause, and pass none to the handlers."""
@@ -146,13 +173,14 @@ class ExportLog(logging.Filter):
 
     def note(self, *, succeeded: bool) -> None:
         """Log the result of an export if it differs from the last one."""
-        if succeeded and self.is_failing:
+        with self._lock:
+            differs, cause = succeeded is self.is_failing, self._cause
+            self.is_failing, self._cause = not succeeded, ""
+        if differs and succeeded:
             _LOG.info("the %s are sent to %s again", self._signal, self._url)
-        elif not succeeded and not self.is_failing:
+        elif differs:
             message = "sending the %s to %s failed, and is tried again without further messages: %s"
-            _LOG.warning(message, self._signal, self._url, self._cause or "the exporter gives no cause")
-        self.is_failing = not succeeded
-        self._cause = ""
+            _LOG.warning(message, self._signal, self._url, cause or "the exporter gives no cause")
 
 
 def _require_url(variable: str, url: str) -> None:

@@ -100,7 +100,8 @@ class MetricsExport:
 
         def send() -> bool:
             data = metrics_data(families, self._metrics.names, self._resource, self._started)
-            return self._exporter.export(data) is MetricExportResult.SUCCESS
+            with self._log.exporting():
+                return self._exporter.export(data) is MetricExportResult.SUCCESS
 
         self._log.note(succeeded=await in_daemon_thread(send, "metrics by OTLP"))
 

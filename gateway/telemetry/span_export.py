@@ -50,12 +50,16 @@ class SpanExport:
         stop = loop.call_later(_SHORT_GRACE if self._log.is_failing else _GRACE, self._exporter.shutdown)
         try:
             async with asyncio.timeout_at(stop.when() + _MARGIN):
-                await in_daemon_thread(self._provider.shutdown, "spans by OTLP")
+                await in_daemon_thread(self._shutdown, "spans by OTLP")
         except TimeoutError:
             self._log.note(succeeded=False)
         finally:
             stop.cancel()
             self._log.__exit__()
+
+    def _shutdown(self) -> None:
+        with self._log.exporting():  # which may last longer than it is waited for
+            self._provider.shutdown()
 
 
 class _LoggedExporter(SpanExporter):
@@ -66,8 +70,9 @@ class _LoggedExporter(SpanExporter):
         self._log = log
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._exporter.export(spans)
-        self._log.note(succeeded=result is SpanExportResult.SUCCESS)
+        with self._log.exporting():
+            result = self._exporter.export(spans)
+            self._log.note(succeeded=result is SpanExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -63,6 +64,14 @@ class RecordedProcess(Running):
     def records(self) -> list[dict[str, Any]]:
         """All output so far, with the log in JSON: each line of it is an object."""
         return [json.loads(line) for line in self.output.splitlines()]
+
+    def stop(self) -> None:
+        """Send SIGTERM, and wait until the process has ended by itself."""
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP * 2
+        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            assert time.monotonic() < deadline, f"the process does not stop:\n{self.output}"
+            time.sleep(0.02)
 
 
 Serve = Callable[..., AbstractContextManager[RecordedProcess]]
