@@ -316,16 +316,16 @@ def _fault(kind: str, **more: object) -> dict[str, object]:
     return {"source": "account", "kind": kind, "times": 1, **more}
 
 
+_NEVER = 60  # seconds: nobody waits for the response as long
 _KINDS = ("hangup-before", "hangup-after", "html", "other-api", "redirect", "garbage", "half-body")
 _STATUSES = (400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504)
 FAULTS = [
     Case("a slow source", [post(USER)], [_fault("slow", delay=0.1)]),
-    Case("a source that is too slow", [post(USER)], [_fault("slow", delay=1.2, times=2)]),
-    Case("no time left", [post(USER, None, "X-Request-Timeout: 0.3")], [_fault("slow", delay=1.2)]),
+    Case("no time left", [post(USER, None, "X-Request-Timeout: 0.3")], [_fault("slow", delay=_NEVER)]),
     Case(
         "no time left for a change",
         [post(_RENAME, {"id": ADA, "input": {"name": "Ada Lovelace"}}, "X-Request-Timeout: 0.3")],
-        [_fault("slow", delay=1.2)],
+        [_fault("slow", delay=_NEVER)],
     ),
     *(Case(f"read: {kind}", [post(USER), post(USER)], [_fault(kind)]) for kind in _KINDS),
     *(Case(f"read: {status}", [post(USER)], [_fault("status", status=status)]) for status in _STATUSES),
@@ -346,10 +346,12 @@ FAULTS = [
     ),
 ]
 
+TOO_SLOW = [Case("a source that is too slow", [post(USER)], [_fault("slow", delay=_NEVER, times=2)])]
+
 LEAVING = [
-    Case("a client that leaves", [post(USER)], [_fault("slow", delay=0.8)], leaves=True),
+    Case("a client that leaves", [post(USER)], [_fault("slow", delay=_NEVER)], leaves=True),
     Case("a client that leaves a change", [_renamed("Ada left")], [_fault("slow", delay=0.6)], leaves=True),
-    Case("a client that leaves a list", [post(_LIST)], [_fault("slow", delay=0.8)], leaves=True),
+    Case("a client that leaves a list", [post(_LIST)], [_fault("slow", delay=_NEVER)], leaves=True),
     Case("the first of five leaves", [post(USER)] * 5, [_fault("slow", delay=0.8)], leaves=True, together=True),
     Case("a read after that", [post(USER)]),
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from parity.cases import CALLERS, CHANGES, COUNTED, FAULTS, HTTP, KEPT, LEAVING, OPERATIONS, TRUSTED
+from parity.cases import CALLERS, CHANGES, COUNTED, FAULTS, HTTP, KEPT, LEAVING, OPERATIONS, TOO_SLOW, TRUSTED
 from parity.credentials import Callers
 from parity.recording import Case, recorded
 from security.manifests import write_manifest
@@ -28,7 +28,8 @@ _TABLES: Mapping[str, tuple[Sequence[Case], Mapping[str, Any]]] = {
     "HTTP": ([*HTTP, *LEAVING], {"cors_origins": ("https://app.example",)}),
     "operations": (repeated(OPERATIONS), {}),
     "changes": (CHANGES, {}),
-    "faults": (FAULTS, {"account": {"timeout": 2.4, "try_timeout": 0.6, "max_attempts": 2}}),
+    "faults": (FAULTS, {"account": {"max_attempts": 2}}),
+    "too slow": (TOO_SLOW, {"account": {"timeout": 30, "try_timeout": 0.6, "max_attempts": 2}}),
     "kept": ([*KEPT, *OPERATIONS[:10]], {"keep_mode": "on"}),
     "callers": (repeated(CALLERS), {}),
     "counted": (COUNTED, {"rate_limit": {"cost": 500, "window": 86_400}}),
@@ -37,7 +38,7 @@ _TABLES: Mapping[str, tuple[Sequence[Case], Mapping[str, Any]]] = {
     "persisted": (repeated(TRUSTED), {"documents": {"automatic": True}}),
 }
 _EVERYTHING = os.environ.get("TEST_PARITY") == "all"
-_ON_LEAN = {"changes", "faults", "counted", "trusted"}
+_ON_LEAN = {"changes", "faults", "too slow", "counted", "trusted"}
 _SERVERS = get_args(ServerName)
 
 
