@@ -67,16 +67,25 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
             _wait_for_scrape(prometheus)
             control = addresses["sandbox"].removesuffix("/calls")
             started = time.time()
-            asyncio.run(put_under_load(addresses["graphql"], shadow["graphql"], addresses["grpc"], control, redis))
+            urls = addresses["graphql"], shadow["graphql"], addresses["grpc"], control
+
+            def waiting_is_seen() -> bool:
+                return bool(prometheus.query('max_over_time(gateway_pacing_waiting{job="gateway"}[2m]) > 0'))
+
+            asyncio.run(put_under_load(*urls, redis, waiting_is_seen=waiting_is_seen))
             yield Observed(replace(prometheus, time=_wait_for_scrape(prometheus)), started, reader, collector)
     finally:
         redis.stop()
 
 
 def _wait_for_scrape(prometheus: Prometheus) -> float:
-    """Wait until both gateways were scraped, and return the time. Where the machine is busy, a scrape may fail."""
+    """Wait until both gateways were scraped from now on, and return the time.
+
+    Where the machine is busy, a scrape may fail.
+    """
+    scraped = f'timestamp(up{{job="gateway"}} == 1) > {time.time():.3f}'
     end = time.monotonic() + _READY_TIMEOUT
-    while len(found := prometheus.query('timestamp(up{job="gateway"} == 1)')) < _GATEWAYS:
+    while len(found := prometheus.query(scraped)) < _GATEWAYS:
         assert time.monotonic() < end, "Prometheus did not scrape the gateways"
         time.sleep(0.2)
     return min(float(each["value"][1]) for each in found)

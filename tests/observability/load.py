@@ -1,6 +1,8 @@
 """The load of the demo, and what can go wrong: so that every metric of the dashboard and of the alerts moves."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -30,6 +32,7 @@ SETTINGS = {
 """Low limits, so that a small load reaches them."""
 
 _ROUNDS = 4
+_TIMEOUT = 30.0  # seconds: nothing here takes that long
 _ADA, _ADA_RESELLER = "acus_adalovelace1", "00000000-0000-4000-8000-000000000001"
 _USER = "query Profile($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name owner { type } } } }"
 _LIST = "query Team { users(first: 5) { nodes { name role { name owner { type } } } } }"
@@ -39,13 +42,25 @@ _RESELLER = f'query Reseller {{ user(id: "{_ADA_RESELLER}", source: RESELLER) {{
 _MARKETPLACE = "query Marketplace($id: ID!) { user(id: $id, source: SOFTWAREONE) { name } }"
 _SHOWN = '{ user(id: "USR-0000-0002", source: SOFTWAREONE) { name } }'
 _PUT = 'mutation Put { updateSoftwareOneUser(id: "USR-0000-0001", input: {firstName: "Ada"}) { name } }'
+_MANY = " ".join(
+    f'u{n}: user(id: "00000000-0000-4000-8000-0000000009{n:02}", source: RESELLER) {{ name }}' for n in range(15)
+)
 _TOO_DEEP = "{ users { nodes { role { owner { account { name } } } } } }".replace("name", "x: name " * 31)
 
 
-async def put_under_load(url: str, shadow_url: str, grpc_address: str, control: str, redis: RedisServer) -> None:
+async def put_under_load(
+    url: str,
+    shadow_url: str,
+    grpc_address: str,
+    control: str,
+    redis: RedisServer,
+    *,
+    waiting_is_seen: Callable[[], Any],
+) -> None:
     """Send some seconds of requests of all kinds, during which sources fail, webhooks are forged and Redis is lost.
 
-    The gateway in shadow mode has other requests: for a user that is changed between two of them.
+    The gateway in shadow mode has other requests: for a user that is changed between two of them. At the end calls wait
+    for a rate limit until a scrape has seen that.
     """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(ClientSession())
@@ -55,7 +70,7 @@ async def put_under_load(url: str, shadow_url: str, grpc_address: str, control: 
         for number in range(_ROUNDS):
             if number == 1:
                 change = asyncio.ensure_future(world.slow_change())
-                await asyncio.sleep(0.3)
+                await world.until_changing()
                 await asyncio.to_thread(redis.stop)
                 await change
             elif number == 2:
@@ -66,7 +81,9 @@ async def put_under_load(url: str, shadow_url: str, grpc_address: str, control: 
             await world.webhooks(number)
             await world.read(shadow_url, _RESELLER)
             await asyncio.sleep(0.5)
-        await asyncio.sleep(2)  # until the last scrape
+        async with asyncio.timeout(_TIMEOUT):
+            while not await asyncio.to_thread(waiting_is_seen):
+                await world.waiting_calls()
         for subscriber in subscribers:
             subscriber.cancel()
             with suppress(asyncio.CancelledError):
@@ -132,9 +149,19 @@ class _World:
             assert "errors" not in await response.json()
 
     async def slow_change(self) -> None:
-        """Send a change with an idempotency key, whose source takes a second."""
-        await self._fault(source="account", kind="slow", method="PATCH", delay=1, times=1)
+        """Send a change with an idempotency key, whose source takes two seconds."""
+        await self._fault(source="account", kind="slow", method="PATCH", delay=2, times=1)
         await self._send(_RENAME, {"n": "Ada Slow"}, {"Idempotency-Key": "slow"})
+
+    async def until_changing(self) -> None:
+        """Wait until the source has received the slow change."""
+        async with asyncio.timeout(_TIMEOUT):
+            while "Ada Slow" not in json.dumps(await self._calls()):  # noqa: ASYNC110 - the sandbox notifies nobody
+                await asyncio.sleep(0.02)
+
+    async def waiting_calls(self) -> None:
+        """Send an operation with more calls than the rate limit of its source lets through in two seconds."""
+        await self._send(f"query Many {{ {_MANY} }}")
 
     async def webhooks(self, number: int) -> None:
         """Change a user in the reseller source three times: its webhooks are good, forged and late."""
@@ -190,6 +217,10 @@ class _World:
     async def _post(self, body: Any, headers: dict[str, str] | None = None) -> None:
         async with self._session.post(self._url, json=body, headers=headers) as response:
             await response.read()
+
+    async def _calls(self) -> Any:
+        async with self._session.get(f"{self._control}/calls") as response:
+            return await response.json()
 
     async def _fault(self, **fault: Any) -> None:
         async with self._session.post(f"{self._control}/faults", json=fault) as response:
