@@ -185,6 +185,7 @@ def run_counted_gateway(
         first = GraphQL().build_request(options.port, USER, 0)
         wait_until(lambda: _is_ready(options.port, first), process, log, _START_TIMEOUT)
         source.before_response = partial(_wait_until_idle, process.pid)
+        _wait_until_idle(process.pid)  # else it may close the connection, on which no request comes for some seconds
         try:
             with open_connection(options.port) as connection:
                 yield CountedGateway(process.pid, options.port, connection, source, folder)
