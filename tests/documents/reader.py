@@ -31,6 +31,7 @@ _READY = re.compile(r"^(ready|:|\{\}|watching)|Ready to accept|[Rr]unning on", r
 _PORTS = re.compile(r"(?<![\w-])(8000|8001|50051|50052|8080|8100|6379|9464)(?![\w-])")
 _SUBSCRIPTION_URL = re.compile(r"(?:http|ws)://(127\.0\.0\.1:\d+\S*?)/graphql")
 _TIMEOUT = 20.0  # seconds: a program without output by then hangs
+_CURL = [shutil.which("curl") or "curl", "-sS"]
 
 
 class Reader:
@@ -137,14 +138,25 @@ class Reader:
             time.sleep(0.05)
 
     def _curl(self, *arguments: str) -> str:
-        command = [shutil.which("curl") or "curl", "-sS", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout
+        return subprocess.run(
+            [*_CURL, *arguments], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        ).stdout
+
+    def _first_line(self, *arguments: str) -> str:
+        """Return the first line of a response that goes on."""
+        command = [*_CURL, "--max-time", str(_TIMEOUT), *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            process.kill()
+        return line
 
     def _execute(self, query: str) -> None:
         arguments = [f"http://127.0.0.1:{self.port('8000')}/graphql", "--json", json.dumps({"query": query})]
         if query.startswith("subscription"):
-            arguments += ["-H", "Accept: text/event-stream", "--max-time", "0.5"]
-        response = self._curl(*arguments)
+            response = self._first_line(*arguments, "--no-buffer", "-H", "Accept: text/event-stream")
+        else:
+            response = self._curl(*arguments)
         assert "errors" not in response, response
         assert response.startswith(("{", ":")), response
         self.last_output = response
