@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
 READY_SECONDS = 20  # a process that is not ready by then hangs
 HEALTHY = 0
+TRIES = 3  # of a health check, as the Dockerfile and compose configure it
 QUERY = "query ($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name } } }"
 
 
@@ -85,7 +86,12 @@ def gateway_of(image, services, sandbox, port):
 
 
 def healthy(image, argv, env) -> bool:
-    """Run a health check, and return whether its exit status is 0."""
+    """Run a health check as an engine does, which tries it three times: return whether its exit status was 0."""
+    return any(passes(image, argv, env) for _ in range(TRIES))
+
+
+def passes(image, argv, env) -> bool:
+    """Run a health check once, and return whether its exit status is 0."""
     return subprocess.run(argv, env=env, cwd=image.workdir, capture_output=True, check=False).returncode == HEALTHY
 
 
@@ -224,7 +230,7 @@ def test_the_health_check_uses_healthz(image, status, expected, port):
     with http.server.HTTPServer((LOOPBACK, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = {f"GATEWAY_{port}_HOST": LOOPBACK, f"GATEWAY_{port}_PORT": str(server.server_port)}
-        assert healthy(image, image.argv("HEALTHCHECK"), image.env | address) is expected
+        assert passes(image, image.argv("HEALTHCHECK"), image.env | address) is expected
         server.shutdown()
     assert paths == ["/healthz"]
 
