@@ -29,7 +29,7 @@ __all__ = ["run_incident"]
 _GATEWAY = str(Path(sys.executable).with_name("gateway"))
 _READY_TIMEOUT = 20.0  # seconds
 _STOP_TIMEOUT = 15.0  # seconds
-_INCIDENT_TIMEOUT = 120.0  # seconds
+_INCIDENT_TIMEOUT = 240.0  # seconds
 _EXPORT_INTERVAL = 200  # milliseconds between exports of spans
 _ALLOWANCE = 9_000  # the cost that a caller may spend in a minute
 
@@ -69,7 +69,6 @@ async def run_incident(folder: Path) -> tuple[Evidence, Facts]:
                 await asyncio.wait({scraping})
             await incident.scrape()
             status = await incident.status()
-            await asyncio.sleep(3 * _EXPORT_INTERVAL / 1000)  # for the last spans
         spans = [parse_span(span) for span in receiver.spans()]
         evidence = Evidence(parse_log(log.read_text()), incident.metrics, spans, during, status)
         return evidence, incident.facts
@@ -82,7 +81,7 @@ def _addresses(ports: list[int]) -> Addresses:
 
 
 def _environment(folder: Path, ports: list[int], urls: dict[str, str]) -> dict[str, str]:
-    """Return the settings of a gateway in production, with short timeouts."""
+    """Return the settings of a gateway in production, with timeouts that nothing exceeds."""
     http, admin, grpc, sandbox = ports
     settings = {
         "ENVIRONMENT": "production",
@@ -100,8 +99,8 @@ def _environment(folder: Path, ports: list[int], urls: dict[str, str]) -> dict[s
         "TRACE_RATIO": "1",
         "ACCOUNT__TOKEN": ACCOUNT_TOKEN,
         "ACCOUNT__ACCOUNT_ID": ACCOUNT_ID,
-        "ACCOUNT__TIMEOUT": "3",
-        "ACCOUNT__TRY_TIMEOUT": "1",
+        "ACCOUNT__TIMEOUT": "25",
+        "ACCOUNT__TRY_TIMEOUT": "20",
         "ACCOUNT__RATE_LIMIT": "1000",
         "SOFTWAREONE__BASE_URL": f"http://127.0.0.1:{sandbox}/softwareone",
         "SOFTWAREONE__TOKEN": SOFTWAREONE_TOKEN,

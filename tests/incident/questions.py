@@ -3,7 +3,7 @@
 The functions know the names of fields, metrics and attributes, and nothing of a certain incident.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,14 +133,19 @@ def who_left(log: Sequence[Line]) -> list[str]:
 
 
 def slowest_source(metrics: Metrics) -> str:
-    """Which source is slow?"""
-    means = [(mean, source) for _, _, by_source in _mean_calls(metrics) for source, mean in by_source.items()]
-    return max(means)[1]
+    """Which source is slow, for most calls?"""
+    slow: dict[str, float] = defaultdict(float)
+    for _, _, by_source in _mean_calls(metrics):
+        for source, (mean, count) in by_source.items():
+            slow[source] += count if mean > _SLOW else 0
+    return max(slow, key=lambda source: slow[source])
 
 
 def slow_since(metrics: Metrics, source: str) -> Period:
     """Since when is a source slow, and until when?"""
-    slow = [(start, end) for start, end, means in _mean_calls(metrics) if means.get(source, 0.0) > _SLOW]
+    slow = [
+        (start, end) for start, end, by_source in _mean_calls(metrics) if by_source.get(source, (0.0, 0))[0] > _SLOW
+    ]
     return Period(slow[0][0], slow[-1][1])
 
 
@@ -173,15 +178,19 @@ def refused_webhooks(metrics: Metrics) -> dict[str, float]:
     return {result: count for result, count in results.items() if count and result in {"unsigned", "expired"}}
 
 
-def _mean_calls(metrics: Metrics) -> Iterator[tuple[float, float, dict[str, float]]]:
-    """Yield the mean seconds of a call by source, for each interval between two scrapes."""
+def _mean_calls(metrics: Metrics) -> Iterator[tuple[float, float, dict[str, tuple[float, float]]]]:
+    """Yield the mean seconds of a call and the number of calls by source, for each interval between two scrapes."""
     name = "http_client_request_duration_seconds"
     for (start, end, seconds), (_, _, counts) in zip(
         metrics.increases(f"{name}_sum", "gateway_source"),
         metrics.increases(f"{name}_count", "gateway_source"),
         strict=True,
     ):
-        yield start, end, {source: total / counts[source] for source, total in seconds.items() if counts[source]}
+        yield (
+            start,
+            end,
+            {source: (total / counts[source], counts[source]) for source, total in seconds.items() if counts[source]},
+        )
 
 
 # From the traces

@@ -27,7 +27,7 @@ from usergateway.v1 import users_pb2 as v1
 
 __all__ = ["Incident"]
 
-_TIMEOUT = 15.0  # seconds: no response takes that long
+_TIMEOUT = 30.0  # seconds: no response takes that long
 _SCRAPE_INTERVAL = 0.5  # seconds
 _REFUSED, _MAX_EXPORTS = 20, 400  # requests of a caller that spends its allowance
 
@@ -124,8 +124,8 @@ class Incident:
     async def _down(self) -> None:
         """Read until more than half of the calls of the last 30 seconds have failed: then the circuit opens."""
         await self._graphql(READ, {"id": ADA}, request="failed", fails=True)
-        for _ in range(4):
-            reads = [self._graphql(READ, {"id": f"acus_down{n}"}, fails=True) for n in range(25)]
+        for _ in range(10):
+            reads = [self._graphql(READ, {"id": f"acus_down{n}"}, fails=True) for n in range(10)]
             await asyncio.gather(*reads)
 
     async def _without_redis(self) -> None:
@@ -182,11 +182,11 @@ class Incident:
 
     async def _impatient_client(self) -> None:
         """A client that disconnects while the source works."""
-        await self._fault(source="softwareone", kind="slow", delay=1.5, times=1)
+        await self._fault(source="softwareone", kind="slow", delay=60, times=1)
         leaving = asyncio.create_task(
             self._graphql(LICENSES, {"id": "USR-0000-0002"}, fails=None, **{"X-Request-ID": "left-early"})
         )
-        await asyncio.sleep(0.4)
+        await self._until(lambda: self._was_called("USR-0000-0002"))
         leaving.cancel()
         await asyncio.wait({leaving})
         self.facts.requests["left"] = "left-early"
@@ -282,6 +282,11 @@ class Incident:
     async def _fault(self, **fault: Any) -> None:
         async with self.session.post(f"{self.addresses.control}/faults", json=fault) as response:
             assert response.status < 300, await response.text()
+
+    async def _was_called(self, text: str) -> bool:
+        """Return whether the path of a call to a source contained a text."""
+        async with self.session.get(f"{self.addresses.control}/calls") as response:
+            return any(text in call["path"] for call in await response.json())
 
     async def _clear_faults(self) -> None:
         async with self.session.delete(f"{self.addresses.control}/faults") as response:

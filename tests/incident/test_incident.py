@@ -79,8 +79,9 @@ def test_the_log_has_why_a_source_failed(evidence: Evidence, facts: Facts) -> No
 
 def test_the_log_has_when_redis_was_away(evidence: Evidence, facts: Facts) -> None:
     """The log states when Redis was lost and when it could be used again."""
-    [period] = questions.periods(evidence.log, "redis_lost", "")
-    assert _within(period, facts, "redis away", "redis away")
+    found = questions.periods(evidence.log, "redis_lost", "")
+    # Redis is also lost while it does not respond for a second, which is so where the machine is busy.
+    assert sum(_within(period, facts, "redis away", "redis away") for period in found) == 1
 
 
 def test_the_log_has_whose_token_a_source_refused(evidence: Evidence, facts: Facts) -> None:
