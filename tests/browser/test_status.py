@@ -20,6 +20,7 @@ from gateway.app.serving import serving
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN, SOFTWAREONE_TOKEN, SandboxOptions, SandboxServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+expect.set_options(timeout=20_000)  # milliseconds: nothing here takes that long
 
 MARKUP = '<b id="injected">reports & co</b>'
 USERS = "query Users { users(first: 5) { nodes { id } } }"

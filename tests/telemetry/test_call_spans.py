@@ -62,7 +62,7 @@ async def test_hedging(traced: Any) -> None:
     for _ in range(20):  # so that there are enough response times to compare with
         await world.graphql(USER)
     world.exporter.clear()
-    await world.fault(source="account", kind="slow", delay=2, times=1)
+    await world.fault(source="account", kind="slow", delay=60, times=1)
     await world.graphql(USER)
     _server, first, second = await world.spans(3)
     assert [(call.attributes or {})["gateway.call.kind"] for call in (first, second)] == ["call", "hedge"]
@@ -118,7 +118,7 @@ async def test_a_source_that_cannot_be_reached(traced: Any) -> None:
 async def test_a_call_that_takes_too_long(traced: Any) -> None:
     """A call that is stopped by the deadline of its request is an error."""
     world = await traced()
-    await world.fault(source="account", kind="slow", delay=5, times=1)
+    await world.fault(source="account", kind="slow", delay=60, times=1)
     await world.graphql(USER, **{"X-Request-Timeout": "1"})
     server, call = await world.spans(2)
     assert (call.attributes or {})["error.type"] == "timeout"

@@ -155,7 +155,7 @@ async def test_an_invalid_document_of_an_embedding_program(traced: Any) -> None:
 async def test_a_client_that_leaves(traced: Any) -> None:
     """Neither the request of a client that leaves nor its call is an error."""
     world = await traced()
-    await world.fault(source="account", kind="slow", delay=5, times=1)
+    await world.fault(source="account", kind="slow", delay=60, times=1)
     request = asyncio.ensure_future(world.graphql(USER))
     async with asyncio.timeout(10):
         while not await world.calls():  # noqa: ASYNC110 - the sandbox notifies nobody

@@ -63,7 +63,7 @@ class World:
 
     async def spans(self, number: int) -> list[ReadableSpan]:
         """Return the spans that have ended, in the order of their starts, once there are so many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.exporter.get_finished_spans()) < number:  # noqa: ASYNC110 - an exporter notifies nobody
                 await asyncio.sleep(0.01)
         found = sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
