@@ -89,8 +89,9 @@ async def test_a_key_is_typed_once(refused: Visit, guarded: Guarded) -> None:
     assert (await refused.run_to_its_end())["data"]["person"]["users"]
     await refused.open_example("FollowUsers")
     await refused.start()
+    await refused.until_received()
     async with refused.page.expect_response(is_post) as schema:
-        await refused.stored("sessionStorage")  # by then the WebSocket is open
+        await refused.stored("sessionStorage")
         assert [message["type"] for message in refused.received] == ["connection_ack"]
         await refused.page.reload()
     assert (await schema.value).ok

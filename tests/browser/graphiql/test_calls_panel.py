@@ -133,7 +133,7 @@ async def test_calls_for_an_event(visit: Visit, gateway_url: str, session: Clien
     stop = visit.page.locator("button[aria-label='Stop query (Ctrl-Enter)']")
     await expect(stop).to_be_visible()
     change = """mutation { updateAccountUser(id: "acus_plainperson1", input: {name: "Edsger Dijkstra"}) { id } }"""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await visit.page.locator(PANEL).count():  # the subscription may begin after the first change
             async with session.post(f"{gateway_url}/graphql", json={"query": change}) as response:
                 assert "errors" not in await response.json()

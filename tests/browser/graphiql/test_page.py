@@ -104,7 +104,7 @@ async def metrics(session: ClientSession) -> dict[str, float]:
 
 async def reached(session: ClientSession, series: str, value: float) -> None:
     """Wait until a series has a value."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await metrics(session)).get(series, 0) != value:  # noqa: ASYNC110 - another process sets no event
             await asyncio.sleep(0.05)
 

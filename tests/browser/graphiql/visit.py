@@ -11,6 +11,7 @@ __all__ = ["QUERY_EDITOR", "RESULT", "Visit", "is_post"]
 
 QUERY_EDITOR = ".graphiql-query-editor .CodeMirror"
 RESULT = ".graphiql-response .CodeMirror"
+expect.set_options(timeout=20_000)  # milliseconds: nothing here takes that long
 _HEADERS_EDITOR = "[aria-label=Headers] .CodeMirror:visible"
 
 
@@ -73,7 +74,7 @@ class Visit:
 
     async def stored(self, area: str) -> str:
         """Read all that the page has stored, which GraphiQL does half a second after the last key."""
-        await asyncio.sleep(1)
+        await _pass(self.page, 1_000)
         # evaluate, as wait_for_function needs eval, which the page's policy forbids.
         return str(await self.page.evaluate(f"JSON.stringify({{...{area}}})"))
 
@@ -92,6 +93,18 @@ class Visit:
 
     async def start(self, page: Page | None = None) -> None:
         """Run the operation by keyboard."""
+        page = page or self.page
         # GraphiQL parses the operation's name a tenth of a second after the text: no person is faster.
-        await asyncio.sleep(0.2)
-        await (page or self.page).keyboard.press("Control+Enter")
+        await _pass(page, 200)
+        await page.keyboard.press("Control+Enter")
+
+    async def until_received(self) -> None:
+        """Wait for a message by a WebSocket."""
+        async with asyncio.timeout(30):
+            while not self.received:  # noqa: ASYNC110 - Playwright calls a function, which sets no event
+                await asyncio.sleep(0.02)
+
+
+async def _pass(page: Page, milliseconds: int) -> None:
+    """Wait in the page: what it was to do earlier is done then, however slow it is."""
+    await page.evaluate(f"new Promise((done) => setTimeout(done, {milliseconds}))")
