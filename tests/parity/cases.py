@@ -317,14 +317,15 @@ def _fault(kind: str, **more: object) -> dict[str, object]:
 
 
 _NEVER = 60  # seconds: nobody waits for the response as long
+_DEADLINE = "X-Request-Timeout: 1.3"  # seconds: calls of less than one second would be counted as cancelled
 _KINDS = ("hangup-before", "hangup-after", "html", "other-api", "redirect", "garbage", "half-body")
 _STATUSES = (400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504)
 FAULTS = [
     Case("a slow source", [post(USER)], [_fault("slow", delay=0.1)]),
-    Case("no time left", [post(USER, None, "X-Request-Timeout: 0.3")], [_fault("slow", delay=_NEVER)]),
+    Case("no time left", [post(USER, None, _DEADLINE)], [_fault("slow", delay=_NEVER)]),
     Case(
         "no time left for a change",
-        [post(_RENAME, {"id": ADA, "input": {"name": "Ada Lovelace"}}, "X-Request-Timeout: 0.3")],
+        [post(_RENAME, {"id": ADA, "input": {"name": "Ada Lovelace"}}, _DEADLINE)],
         [_fault("slow", delay=_NEVER)],
     ),
     *(Case(f"read: {kind}", [post(USER), post(USER)], [_fault(kind)]) for kind in _KINDS),

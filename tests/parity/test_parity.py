@@ -43,8 +43,13 @@ _SERVERS = get_args(ServerName)
 
 
 def differences(fast: Mapping[str, Any], slow: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs, by the names of the cases."""
-    return {name: (fast[name], slow[name]) for name in slow if fast[name] != slow[name]}
+    """Return what differs, by the names of the cases, and the metrics that do."""
+    found: dict[str, Any] = {name: (fast[name], slow[name]) for name in slow if fast[name] != slow[name]}
+    if "metrics" in found:
+        one, other = found["metrics"]
+        samples = {name: (one.get(name), other.get(name)) for name in one | other}
+        found["metrics"] = {name: values for name, values in samples.items() if values[0] != values[1]}
+    return found
 
 
 def _check_the_shared_read(seen: Mapping[str, Any]) -> None:
