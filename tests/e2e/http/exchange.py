@@ -7,10 +7,15 @@ from urllib.parse import urlsplit
 __all__ = ["exchange", "statuses"]
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
+_HANGS = 30.0  # seconds without a byte: nothing comes any more, however slow the machine is
 
 
-async def exchange(url: str, *sent: bytes, quiet: float = 2.0) -> bytes:
-    """Send bytes on one connection; return what is received until it is closed, or nothing comes any more."""
+async def exchange(url: str, *sent: bytes, first: float = _HANGS, quiet: float = _HANGS) -> bytes:
+    """Send bytes on one connection, and return what is received until it is closed.
+
+    Where it may stay open, that is what is received until nothing comes for `quiet` seconds. Before the first byte that
+    is `first` seconds: how soon a response begins depends on the machine.
+    """
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     received = b""
@@ -18,15 +23,14 @@ async def exchange(url: str, *sent: bytes, quiet: float = 2.0) -> bytes:
         for piece in sent:
             writer.write(piece)
             await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    data = await asyncio.wait_for(reader.read(65536), quiet)
-                except (TimeoutError, ConnectionError):
-                    return received
-                if not data:
-                    return received
-                received += data
+        while True:
+            try:
+                data = await asyncio.wait_for(reader.read(65536), quiet if received else first)
+            except (TimeoutError, ConnectionError):
+                return received
+            if not data:
+                return received
+            received += data
     finally:
         writer.transport.abort()
 

@@ -12,7 +12,9 @@ _NO_BODY = {"a tunnel"}
 
 async def test_ambiguous_requests(gateway_url: str) -> None:
     """A request that can be read in two ways is refused and ends the connection, or what is in it is its body."""
-    received = await asyncio.gather(*(exchange(gateway_url, sent, VICTIM) for sent in AMBIGUOUS.values()))
+    # aiohttp leaves a connection open on which a request follows one for an upgrade, without a response to it.
+    sending = (exchange(gateway_url, sent, VICTIM, quiet=2) for sent in AMBIGUOUS.values())
+    received = await asyncio.gather(*sending)
     wrong = {}
     for name, response in zip(AMBIGUOUS, received, strict=True):
         first, *following = statuses(response) or [0]
