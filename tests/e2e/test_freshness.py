@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
+from e2e.stopped_clock import StoppedClock
 from httpx2 import ASGITransport, AsyncClient
 from web_app import running
 
@@ -79,8 +80,10 @@ class Keeping:
 
 @asynccontextmanager
 async def keeping(**changes: Any) -> AsyncIterator[Keeping]:
-    sandbox = Sandbox(users=6)
-    settings: dict[str, Any] = {"keep_mode": "on", "http_port": 0, "account": {"max_attempts": 1}} | changes
+    # Nobody waits on a clock that stands still: a call that fails is not repeated after a pause.
+    sandbox, once = Sandbox(users=6, clock=StoppedClock()), {"max_attempts": 1}
+    sources = dict.fromkeys(("account", "softwareone", "reseller"), once)
+    settings: dict[str, Any] = {"keep_mode": "on", "http_port": 0} | sources | changes
     async with (
         sandbox,
         Gateway(sandbox.settings(**settings), clock=sandbox.clock) as gateway,
@@ -103,16 +106,13 @@ async def test_a_user_is_kept_and_read_again_on_request(server: str) -> None:
         assert first.headers.getall("Cache-Control") == ["private, no-store"]
         calls = world.calls
         again = await world.send(ONE)
-        assert again.status in {"usergateway; hit; ttl=4", "usergateway; hit; ttl=5"}
+        assert again.status == "usergateway; hit; ttl=4"
         assert (again.body, world.calls) == (first.body, calls)
         for number, control in enumerate(("no-cache", "no-store", "max-age=0"), 1):
             assert (await world.send(ONE, control)).status == "usergateway; fwd=request; stored"
             assert world.calls == calls + number
         world.sandbox.advance(2)
-        assert (await world.send(ONE, "max-age=60, max-age=x")).status in {
-            "usergateway; hit; ttl=2",
-            "usergateway; hit; ttl=3",
-        }
+        assert (await world.send(ONE, "max-age=60, max-age=x")).status == "usergateway; hit; ttl=2"
         assert (await world.send(ONE, "max-age=1")).status == "usergateway; fwd=request; stored"
         world.sandbox.advance(6)
         assert (await world.send(ONE)).status == "usergateway; fwd=stale; stored"
@@ -156,7 +156,7 @@ async def test_a_reserved_event_stream() -> None:
                 body = {"query": ONE, "extensions": {"operationId": str(number)}}
                 async with world.session.post(url, json=body, headers=token | {"Cache-Control": control}) as accepted:
                     assert accepted.status == 202
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while b'"data":{"user"' not in await stream.content.readline():
                         pass
                 assert world.calls == calls + made
@@ -211,7 +211,7 @@ async def test_max_stale() -> None:
         assert entry == {"path": ["user"], "source": "ACCOUNT", "reason": "revalidating"}
         assert stale.status.startswith("usergateway; hit; ttl=-")
         assert stale.status.endswith("; detail=revalidating")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while world.calls == calls:  # noqa: ASYNC110 - the log is that of another thread
                 await asyncio.sleep(0.01)
         assert world.calls == calls + 1
@@ -402,7 +402,7 @@ async def test_clients_show_what_is_stale(node_in: Callable[[Path], Path], name:
         )
         try:
             assert process.stdout is not None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 shown = json.loads(await process.stdout.readline())
         finally:
             if process.returncode is None:

@@ -1,19 +1,26 @@
 """Calls of every kind with users that are kept, as the sandbox counts them, with and without Redis.
 
-Without polling, users are kept for five seconds: each test is much shorter than that.
+Without polling, users are kept for five seconds, which do not pass on the clock of a test.
 """
 
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
 from aiohttp import ClientSession
-from conftest import Running, command
+from conftest import FROM_ENVIRONMENT
+from e2e.conftest import World
+from e2e.stopped_clock import StoppedClock
+from security.outside import wait_until
 from state.conftest import redis_url
 
 from gateway import Gateway
+from gateway.sandbox import SandboxOptions, SandboxServer
 from gateway.testing import Sandbox
+from gateway.testing.settings import sandbox_settings
 from gateway.users.ids import Kind, Ref, encode
 from gateway.users.model import UserSource
 from usergateway.v1 import users_pb2, users_pb2_grpc
@@ -30,24 +37,35 @@ CREATE = """mutation ($email: String!) {
 USER = "query ($id: ID!) { user(id: $id) { id sourceId name role { name } createdAt } }"
 
 
-@pytest.fixture(scope="module", params=["memory", "redis"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """`gateway demo` that keeps users, as a subgraph."""
-    state = {"GATEWAY_REDIS_URL": request.getfixturevalue("redis_url")} if request.param == "redis" else {}
-    options = ("--http-port", "0", "--grpc-port", "0", "--no-rate-limits", "--federation", "on")
-    with command("demo", *options, last="{ user(", GATEWAY_KEEP_MODE="on", **state) as running:
-        yield running
+@dataclass(frozen=True, slots=True)
+class KeptWorld(World):
+    """A gateway and its sandbox; gRPC is served at `grpc_address`."""
+
+    grpc_address: str
 
 
-@pytest.fixture
-async def kept(gateway: Running, world_of: Any) -> AsyncIterator[Any]:
-    """That gateway, connected to Redis, and without earlier calls in its sandbox."""
-    async with ClientSession() as session:
-        world = world_of(session, gateway)
-        await world.data('{ person(email: "nobody@example.com") { email } }')
-        await world.forget()
-        yield world
-        await world.forget()
+@pytest.fixture(params=["memory", "redis"])
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+    """The world of a gateway that keeps users, as a subgraph; it is connected to Redis, or has no replicas."""
+    changes: dict[str, Any] = {name[8:].lower(): os.environ[name] for name in FROM_ENVIRONMENT & os.environ.keys()}
+    if request.param == "redis":
+        changes["redis_url"] = request.getfixturevalue("redis_url")
+    clock = StoppedClock()
+    async with SandboxServer(SandboxOptions(rate_limits=False), clock) as sandbox, ClientSession() as session:
+        settings = sandbox_settings(sandbox, {"keep_mode": "on", "federation": True} | changes)
+        async with Gateway(settings, clock=clock) as gateway:
+            http, rpc = await gateway.serve_http(grace=1), await gateway.serve_grpc()
+            assert rpc is not None
+            world = KeptWorld(session, "http://{}:{}".format(*http.address), sandbox.control_url, rpc.address)
+
+            async def repeats_no_call() -> bool:
+                await world.data('{ person(email: "nobody@example.com") { users { id } } }')
+                return await count(world) == 0
+
+            await wait_until(repeats_no_call)  # with Redis, nothing is kept before it is connected
+            yield world
+            await rpc.stop(1)
+            await http.stop()
 
 
 async def count(world: Any) -> int:
@@ -57,7 +75,7 @@ async def count(world: Any) -> int:
     return len(calls)
 
 
-async def test_every_way_to_one_user(kept: Any, gateway: Running) -> None:
+async def test_every_way_to_one_user(kept: Any) -> None:
     """A user that one field has read is kept for every other field, operation and surface, with fewer needs as well."""
     user_id = encode(Ref(Kind.USER, UserSource.ACCOUNT, ADA))
     queries = [
@@ -72,7 +90,7 @@ async def test_every_way_to_one_user(kept: Any, gateway: Running) -> None:
     for query, calls in zip(queries, [1, *[0] * 6], strict=True):
         assert "Ada Lovelace" in str(await kept.data(query))
         assert await count(kept) == calls, query
-    async with grpc.aio.insecure_channel(gateway.printed.partition("gRPC")[2].split()[0]) as channel:
+    async with grpc.aio.insecure_channel(kept.grpc_address) as channel:
         stub = users_pb2_grpc.UserServiceStub(channel)
         request = users_pb2.GetUserRequest(id=ADA, source=users_pb2.USER_SOURCE_ACCOUNT)
         assert (await stub.GetUser(request, metadata=[("x-fields", "name")])).name == "Ada Lovelace"
@@ -228,7 +246,10 @@ async def test_a_completed_response(kept: Any) -> None:
 
 async def test_in_python() -> None:
     """Python and GraphQL in Python have what is kept in common; a record shows what was requested alone."""
-    async with Sandbox() as sandbox, Gateway(sandbox.settings(keep_mode="on")) as gateway:
+    async with (
+        Sandbox(clock=StoppedClock()) as sandbox,
+        Gateway(sandbox.settings(keep_mode="on"), clock=sandbox.clock) as gateway,
+    ):
         page = await gateway.users.list_users(first=5)
         sandbox.calls.clear()
         for user in page.users:
@@ -239,9 +260,9 @@ async def test_in_python() -> None:
 
 async def test_two_replicas(redis_url: str) -> None:
     """A change at one replica is in the next read of the user, and of a list, at the other one, which reads it once."""
-    async with Sandbox() as sandbox:
-        settings = sandbox.settings(keep_mode="on", redis_url=redis_url)
-        async with Gateway(settings) as first, Gateway(settings) as second:
+    async with Sandbox(clock=StoppedClock()) as sandbox:
+        settings, clock = sandbox.settings(keep_mode="on", redis_url=redis_url), sandbox.clock
+        async with Gateway(settings, clock=clock) as first, Gateway(settings, clock=clock) as second:
             for gateway in (first, second):
                 await gateway.users.list_users(first=3)
             created = await first.users.create_account_user({"email": "replicas@example.com", "name": "Before"})
