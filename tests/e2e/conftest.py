@@ -1,6 +1,6 @@
 """A client of the gateway, and the sandbox with its list of received calls."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from conftest import Running
+from e2e.held_source import HeldSource
+from telemetry.scrape import scrape
 
 from gateway import Settings
 from gateway.app.serving import serving
@@ -58,6 +60,11 @@ class World:
         async with self.session.post(f"{self.control}/faults", json=fault) as response:
             assert response.status < 300, await response.text()
 
+    async def is_shared(self) -> bool:
+        """Return whether an operation waits, or has waited, for a call that another one has made."""
+        found = await scrape(self.session, self.url)
+        return found.total("gateway_source_events_total", event="shared") > 0
+
     async def stored(self, source: str, user_id: str) -> Any:
         """Return a user as the sandbox has it stored."""
         async with self.session.get(f"{self.control}/state/{source}/users/{user_id}") as response:
@@ -86,17 +93,19 @@ async def fresh() -> AsyncIterator[Callable[..., Any]]:
     """Opens worlds for one test, in this process but on real sockets, so that faults affect no other test.
 
     Settings are given by name: those of the gateway, those of all sources, e.g. `await fresh(max_attempts=1)`, and as
-    a dictionary those of one source.
+    a dictionary those of one source. `held` are proxies in front of sources, by name.
     """
     async with AsyncExitStack() as stack:
 
-        async def make(**given: Any) -> World:
+        async def make(*, held: Mapping[str, HeldSource] | None = None, **given: Any) -> World:
             sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
             sources: dict[str, Any] = {
                 "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
+            for name, proxy in (held or {}).items():
+                sources[name]["base_url"] = await stack.enter_async_context(proxy.serve(sources[name]["base_url"]))
             only_for = {name: given.pop(name, {}) for name in sources}
             top_level = {name: given.pop(name) for name in list(given) if _is_top_level(name)}
             settings = Settings(

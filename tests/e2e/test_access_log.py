@@ -12,7 +12,10 @@ from typing import Any
 
 import grpc
 import pytest
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientSession
+from e2e.held_source import HeldSource
+from security.outside import wait_until
+from telemetry.scrape import scrape
 
 from gateway import Settings
 from gateway.app.serving import Addresses, serving
@@ -60,13 +63,22 @@ class Served:
         async with self.session.post(f"{self.addresses.http}/graphql", json=body, headers=headers) as response:
             return await response.json()
 
-    async def lines(self) -> list[dict[str, Any]]:
-        """Return the new lines; those of requests that ended just now are written when the metrics are read."""
+    async def written(self) -> str:
+        """Return the new text; lines of requests that ended just now are written when the metrics are read."""
         async with self.session.get(f"{self.addresses.http}/metrics"):
             self.text = ""
         with suppress(BlockingIOError):
             self.text = os.read(self.reader, 1 << 20).decode()
-        return [json.loads(line) for line in self.text.splitlines()]
+        return self.text
+
+    async def lines(self) -> list[dict[str, Any]]:
+        """Return the new lines, of a log in JSON."""
+        return [json.loads(line) for line in (await self.written()).splitlines()]
+
+    async def is_shared(self) -> bool:
+        """Return whether a request waits, or has waited, for a call that another one has made."""
+        found = await scrape(self.session, self.addresses.http)
+        return found.total("gateway_source_events_total", event="shared") > 0
 
     async def line(self) -> dict[str, Any]:
         """Return the only new line."""
@@ -86,10 +98,10 @@ def rpc(channel: grpc.aio.Channel, method: str) -> Any:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Callable[..., Any]]:
-    """Starts gateways with further settings."""
+    """Starts gateways with further settings; `held` is a proxy in front of the account source."""
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> Served:
+        async def start(*, held: HeldSource | None = None, **settings: Any) -> Served:
             sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(rate_limits=False)))
             reader, writer = os.pipe()
             os.set_blocking(reader, False)
@@ -100,6 +112,9 @@ async def served() -> AsyncIterator[Callable[..., Any]]:
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
                 "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
             }
+            if held is not None:
+                sources["account"]["base_url"] = await stack.enter_async_context(held.serve(sandbox.account_url))
+                sources["account"]["timeout"] = 60
             # On a busy machine a request for the metrics takes over a second; one that is slow has a line.
             defaults = {"log_format": "json", "access_log_slow": 60}
             configured = Settings(http_port=0, grpc_port=0, **defaults | sources | settings)
@@ -226,7 +241,7 @@ async def test_refusals(served: Callable[..., Any]) -> None:
 
 async def test_probes(served: Callable[..., Any]) -> None:
     """Health and metrics, which are requested every few seconds, have no line."""
-    world = await served()
+    world = await served(drain_delay=0)
     for path in ("healthz", "readyz", "metrics"):
         async with world.session.get(f"{world.addresses.http}/{path}") as response:
             assert response.status == 200
@@ -338,31 +353,23 @@ async def test_streams(served: Callable[..., Any]) -> None:
     line = await world.line()
     assert (line["status"], line["bytes"]) == (200, size)
     body = {"query": "subscription { userChanged { user { name } } }"}
-    with suppress(TimeoutError):
-        async with world.session.post(
-            url, json=body, headers={"Accept": "text/event-stream"}, timeout=ClientTimeout(sock_read=0.3)
-        ) as response:
-            await response.read()
-    for _ in range(100):
-        if lines := (await world.lines()):
-            break
-        async with world.session.get(f"{world.addresses.http}/healthz"):
-            pass
+    async with world.session.post(url, json=body, headers={"Accept": "text/event-stream"}) as response:
+        await response.content.readline()  # the subscription has begun; its client leaves now
+    lines = await eventually(world)
     assert (lines[0]["status"], lines[0]["level"], lines[0]["kind"]) == (499, "info", "subscription")
 
 
 async def eventually(world: Served) -> list[dict[str, Any]]:
     """Return the next lines as soon as there are any."""
-    for _ in range(500):
-        if lines := await world.lines():
-            return lines
-        await asyncio.sleep(0.01)
-    raise AssertionError("there is no line")
+    async with asyncio.timeout(30):
+        while not (lines := await world.lines()):  # noqa: ASYNC110 - the log sets no event
+            await asyncio.sleep(0.01)
+        return lines
 
 
 async def sent(world: Served, number: int) -> list[dict[str, Any]]:
     """Return the calls that the sandbox has received, once there are so many."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             async with world.session.get(f"{world.control}/calls") as response:
                 calls: list[dict[str, Any]] = await response.json()
@@ -373,14 +380,17 @@ async def sent(world: Served, number: int) -> list[dict[str, Any]]:
 
 async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
     """Each call is in one line, also a retry for a second client after the first one, whose call it is, has left."""
-    world = await served()
-    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 3}
+    held = HeldSource("/account-users/")
+    world = await served(held=held)
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
     await world.session.post(f"{world.control}/faults", json=fault)
     first = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "first"}))
     await sent(world, 1)
     second = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "second"}))
-    await asyncio.sleep(0.2)
+    await wait_until(world.is_shared)
     first.cancel()
+    await asyncio.wait({first})
+    held.release()  # the retry follows a second later
     assert "errors" not in await second
     lines = {line["request_id"]: line for line in await eventually(world)}
     if "first" not in lines:
@@ -394,13 +404,16 @@ async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
 
 async def test_a_change_that_goes_on(served: Callable[..., Any]) -> None:
     """The line of a client that left has the calls of its change, which is completed."""
-    world = await served()
-    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 3}
+    held = HeldSource("/account-users/")
+    world = await served(held=held)
+    fault = {"source": "account", "kind": "status", "status": 503, "retryAfter": 1}
     await world.session.post(f"{world.control}/faults", json=fault)
     mutation = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { id } }'
     client = asyncio.create_task(world.graphql(mutation, **{"Idempotency-Key": "k"}))
     await sent(world, 1)
     client.cancel()
+    await asyncio.wait({client})
+    held.release()  # the retry follows a second later
     [line] = await eventually(world)
     assert [call["method"] for call in await sent(world, 2)] == ["PATCH", "PATCH"]
     assert (line["status"], line["kind"], line["calls"]) == (499, "mutation", {"account": 2})
@@ -432,7 +445,7 @@ async def test_text(served: Callable[..., Any]) -> None:
     """As text, a line begins with what one looks for first, and has only the fields that apply."""
     world = await served(log_format="text")
     await world.graphql(NAMED, **{"X-Request-ID": "r-1"})
-    text = os.read(world.reader, 4096).decode()
+    text = await world.written()
     assert " INFO    http query OneUser 200 " in text
     assert " calls=account:1 " in text
     assert " request_id=r-1" in text

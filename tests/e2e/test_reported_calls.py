@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.held_source import HeldSource
+from security.outside import wait_until
 
 from gateway.callers.api_keys import new_api_key
 from gateway.principal import scopes as all_scopes
@@ -124,10 +126,12 @@ async def test_the_next_page(fresh: Callable[..., Any]) -> None:
 
 async def test_calls_of_two_operations(fresh: Callable[..., Any]) -> None:
     """Of two operations that need the same at the same time, one reports the calls and the other one shares them."""
-    world = await fresh()
-    await world.fault(source="account", kind="slow", delay=0.3, times=2)
-    both = await asyncio.gather(reported(world, ADA), reported(world, ADA))
-    calls = [call for extensions in both for call in extensions["calls"]]
+    held = HeldSource("/account-users/")
+    world = await fresh(held={"account": held}, timeout=60)
+    both = asyncio.gather(reported(world, ADA), reported(world, ADA))
+    await wait_until(world.is_shared)
+    held.release()
+    calls = [call for extensions in await both for call in extensions["calls"]]
     await check(world, calls)
     assert kinds(calls) == {"call": 2, "shared": 2}
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientResponse, FormData
+from e2e.held_source import HeldSource
 
 from gateway.api.pictures import PictureLinks
 from gateway.callers.api_keys import new_api_key
@@ -117,17 +118,17 @@ async def test_few_calls(fresh: Any) -> None:
 
 async def test_a_slow_picture(fresh: Any) -> None:
     """A picture that its source sends slowly does not keep others waiting, however often it is requested."""
-    world = await fresh()
+    held = HeldSource("/users/USR-0000-0001/icon")
+    world = await fresh(held={"softwareone": held}, timeout=60)
     slow = await url_of(world, MARKETPLACE)
     other = await url_of(world, MARKETPLACE.replace("0001", "0002"))
-    path = "/public/v1/accounts/users/USR-0000-0001/icon"
     await world.forget()
-    await world.fault(source="softwareone", path=path, kind="slow", delay=5, times=1)
     loads = [asyncio.create_task(load(world, slow)) for _ in range(20)]
     while not await world.calls("softwareone"):  # noqa: ASYNC110 - the sandbox is asked over HTTP
         await asyncio.sleep(0.01)
     assert (await load(world, other))[0].status == 200
     assert not any(task.done() for task in loads)
+    held.release()
     assert {response.status for response, _ in await asyncio.gather(*loads)} == {200}
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from aiohttp import ClientSession
+from e2e.held_source import HeldSource
 from yarl import URL
 
 TYPENAME = {"query": "{ __typename }"}
@@ -101,7 +102,7 @@ def test_an_upgrade_to_http2(gateway_url: str, method: str) -> None:
     upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
     headers = {"Content-Type": "application/json", "GraphQL-Require-Preflight": "1"}
     target, body = f"/graphql?{urlencode(TYPENAME)}" if method == "GET" else "/graphql", json.dumps(TYPENAME)
-    with closing(HTTPConnection(urlsplit(gateway_url).netloc, timeout=5)) as connection:
+    with closing(HTTPConnection(urlsplit(gateway_url).netloc, timeout=30)) as connection:
         connection.connect()
         connection.auto_open = 0  # one that is closed stays closed
         for extra in (upgrade, upgrade, {}):
@@ -225,7 +226,7 @@ async def test_a_part_is_complete_when_it_is_sent(fresh: Any, accept: str) -> No
     world = await fresh(reference_ttl=0)
     await world.fault(source="account", path="roles", kind="slow", delay=60, times=1)
     async with world.session.post(f"{world.url}/graphql", json={"query": query}, headers={"Accept": accept}) as answer:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             received = await answer.content.readuntil(b"}\r\n---")
     assert b"Ada Lovelace" in received
     assert b"permissions" not in received
@@ -266,10 +267,11 @@ async def test_a_negative_initial_count(
 async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
     """An operation holds its slot until its last part is computed; without a slot, the response is one error."""
     query = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name ... @defer { role { permissions } } } }'
-    world = await fresh(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
-    await world.fault(source="account", path="roles", kind="slow", delay=1, times=1)
+    held = HeldSource("/roles")
+    gate = {"at_once": 1, "queue": 0, "patience": 2}
+    world = await fresh(held={"account": held}, gate=gate, reference_ttl=0, timeout=60)
     first = asyncio.ensure_future(_parts(world, query))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any("roles" in call["path"] for call in await world.calls()):  # noqa: ASYNC110 - the other side of a socket sets no event
             await asyncio.sleep(0.01)
     before = await world.calls()
@@ -278,6 +280,7 @@ async def test_deferred_parts_pass_the_gate(fresh: Any) -> None:
     assert [error["extensions"]["code"] for error in refused["errors"]] == ["SOURCE_UNAVAILABLE"]
     assert refused["errors"][0]["extensions"]["retryAfter"] == 2
     assert not first.done()
+    held.release()
     assert len(await first) > 1
     assert len(await _parts(world, query)) > 1
 
