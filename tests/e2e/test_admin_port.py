@@ -62,19 +62,20 @@ async def test_without_an_admin_port(gateway_url: str) -> None:
 
 async def test_it_is_open_until_the_end() -> None:
     """When the process stops, the admin port is open until the running requests are done: after the API's port."""
-    with command("demo", *PORTS, "--live-drain", "0.1", last="{ user(") as running:
+    patient = {"GATEWAY_ACCOUNT__TIMEOUT": "300"}
+    with command("demo", *PORTS, "--live-drain", "0.1", last="{ user(", **patient) as running:
         control = running.address("sandbox").removesuffix("/calls")
         async with ClientSession() as session:
-            fault = {"source": "account", "kind": "slow", "delay": 4, "times": 5}
+            fault = {"source": "account", "kind": "slow", "delay": 120, "times": 5}
             async with session.post(f"{control}/faults", json=fault) as response:
                 assert response.status < 300
             body = {"query": "{ users(filter: {sources: [ACCOUNT]}) { nodes { id } } }"}
             request = asyncio.create_task(post(f"{api(running)}/graphql", body))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not await is_executing(session, admin(running)):  # noqa: ASYNC110 - it is another process
                     await asyncio.sleep(0.05)
             os.kill(running.pid, signal.SIGTERM)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while await is_open(api(running)):
                     assert await status(session, f"{admin(running)}/healthz") == 200
                     await asyncio.sleep(0.05)
@@ -83,7 +84,8 @@ async def test_it_is_open_until_the_end() -> None:
             assert await status(session, f"{admin(running)}/metrics") == 200
             async with session.get(f"{admin(running)}/status") as response:
                 assert (await response.json())["process"]["state"] == "stopping"
-            await request
+            request.cancel()
+        os.kill(running.pid, signal.SIGKILL)  # the call takes much longer than the test
 
 
 async def test_a_program_that_embeds_the_gateway() -> None:
