@@ -25,7 +25,7 @@ FROM_ENVIRONMENT = frozenset({SERVER, FAST_PATH})
 
 if "TEST_FAST_PATH" in os.environ:
     os.environ[FAST_PATH] = os.environ["TEST_FAST_PATH"]
-_READY_TIMEOUT = 20.0  # seconds: a process that is not ready by then hangs
+_READY_TIMEOUT = 60.0  # seconds: a process that is not ready by then hangs
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ async def test_operations_of_a_socket_do_not_share_records(world: Any) -> None:
                 {"n": name},
             )
             await socket.send_json({"id": name, "type": "subscribe", "payload": {"query": query}})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 async for message in socket:
                     assert message.type is WSMsgType.TEXT
                     body = message.json()

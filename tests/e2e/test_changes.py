@@ -208,7 +208,7 @@ async def test_an_event_has_what_the_marketplace_left_out(world: Any) -> None:
         await response.content.readline()  # the first ping: the subscription has started
         change = 'mutation { updateSoftwareOneUser(id: "USR-0000-0001", input: {lastName: "Byron"}) { lastName } }'
         await world.data(change)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             event = await anext(line async for line in response.content if line.startswith(b"data: "))
     user = json.loads(event.removeprefix(b"data: "))["data"]["userChanged"]["user"]
     assert user["lastName"] == "Byron"

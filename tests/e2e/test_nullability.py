@@ -125,7 +125,7 @@ async def test_all_reads(world: Any) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 async def test_changes_that_fail(fresh: Any, name: str) -> None:
     """A change that fails in whatever way is null with an error; one that succeeds is a user."""
-    world = await fresh(max_attempts=1, timeout=2)
+    world = await fresh(max_attempts=1)
     source = name.removeprefix("create").removeprefix("update").removesuffix("User").lower()
     fields = "{ __typename id role { name permissions } accounts { name } }"
 

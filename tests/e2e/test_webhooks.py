@@ -45,7 +45,7 @@ async def subscribed(
 
 async def next_event(events: AsyncIterator[Any]) -> Any:
     """Return the next event."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await anext(events)
 
 
@@ -71,7 +71,7 @@ async def test_a_change_of_the_gateway_is_one_event(world: Any) -> None:
             await world.data(CHANGE, {"company": company})
         assert [(await next_event(events))["user"]["company"] for _ in range(2)] == ["First Engines", "Second Engines"]
         # Both webhooks arrive and cause no further events.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(await webhooks(world)) < 2:
                 pass
         await world.data(CHANGE, {"company": "Third Engines"})
@@ -108,7 +108,7 @@ async def test_a_webhook_of_another_reseller(world: Any) -> None:
     async with subscribed(world.session, world.url, FIELDS) as events:
         for change in ("created", "updated", "deleted"):
             await send(world, {"event": f"reseller.user.{change}", "data": foreign})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await count(world, "foreign") < before + 3:
                 pass
         at = datetime.now(UTC).isoformat()

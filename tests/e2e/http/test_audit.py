@@ -11,7 +11,7 @@ HERE = Path(__file__).parent / "node"
 
 def _unmet(node: Path, *arguments: str) -> list[Any]:
     command = [str(node), "audit.mjs", *arguments]
-    done = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True, timeout=120)
     audits = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(audits) == 61
     return [audit for audit in audits if audit["status"] != "ok"]

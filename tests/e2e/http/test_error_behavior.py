@@ -103,10 +103,10 @@ async def test_the_drafts_status_of_an_unknown_behavior(fresh: Any) -> None:
 @pytest.mark.parametrize("more", ["", '__type(name: "Role") { name }'], ids=["compiled", "by graphql-core"])
 async def test_calls_under_way(fresh: Any, more: str) -> None:
     """With `HALT` the response does not wait for the calls of other fields."""
-    world = await fresh(timeout=60)
-    await world.fault(source="account", path="roles", kind="slow", delay=50)
+    world = await fresh(timeout=300, request_timeout=300)
+    await world.fault(source="account", path="roles", kind="slow", delay=200)
     query = f'{{ {more} roles {{ nodes {{ id }} }} user(id: "raw") {{ name }} }}'
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         response = await send(world, query, "HALT")
     assert (response["data"], paths(response)) == (None, [["user"]])
 

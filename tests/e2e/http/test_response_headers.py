@@ -92,7 +92,7 @@ async def test_the_software_is_not_named(world: Any) -> None:
     ):
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = await reader.readuntil(b"\r\n\r\n")
         writer.close()
         assert head.startswith(b"HTTP/1.")

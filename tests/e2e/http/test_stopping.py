@@ -23,19 +23,19 @@ async def test_sigterm(http_server: str, world_of: Callable[..., Any]) -> None:
             assert (await world.data(USER))["user"]
             async with session.ws_connect(f"{world.url}/graphql", protocols=("graphql-transport-ws",)) as socket:
                 await socket.send_json({"type": "connection_init"})
-                assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
+                assert await socket.receive_json(timeout=30) == {"type": "connection_ack"}
                 await socket.send_json(FOLLOW)
                 await world.fault(source="account", kind="slow", delay=1.5)
                 response = asyncio.ensure_future(world.data(USER))
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     while len(await world.calls("account")) < 2:  # noqa: ASYNC110 - another process sets no event
                         await asyncio.sleep(0.02)
                 os.kill(running.pid, signal.SIGTERM)
-                while (await socket.receive(timeout=10)).type.name == "TEXT":
+                while (await socket.receive(timeout=30)).type.name == "TEXT":
                     pass
                 assert socket.close_code == 1001
                 assert (await response)["user"]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while True:
                     try:
                         await world.graphql("{ __typename }")

@@ -403,7 +403,7 @@ def temporary(pid: int) -> list[str]:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait at most 10 seconds for a condition."""
-    async with asyncio.timeout(10):
+    """Wait at most 30 seconds for a condition."""
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - another process sets no event
             await asyncio.sleep(0.01)
