@@ -8,6 +8,7 @@ from playwright.async_api import Browser, async_playwright
 __all__ = ["chromium"]
 
 _EXECUTABLE = "/usr/bin/chromium"
+_START = 120  # seconds: a browser that has not started by then hangs
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -24,7 +25,9 @@ _ARGUMENTS = [
 async def chromium(*arguments: str) -> AsyncIterator[Browser]:
     """Run a browser until the block ends; `arguments` are added to its command line."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_EXECUTABLE, args=[*_ARGUMENTS, *arguments])
+        browser = await playwright.chromium.launch(
+            executable_path=_EXECUTABLE, args=[*_ARGUMENTS, *arguments], timeout=_START * 1000
+        )
         try:
             yield browser
         finally:
