@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from moved_loop import MovedLoop
 
 from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
@@ -17,6 +18,11 @@ from gateway.api.web.sockets import SocketRoute
 
 METHODS = ("GET", "POST", "OPTIONS")
 JSON = (("Content-Type", "application/json"),)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let the tests move the clock of their event loop on."""
+    return {"moved": MovedLoop}
 
 
 @dataclass
@@ -53,7 +59,7 @@ class Client:
 
     async def response(self, *, bodiless: bool = False) -> Response:
         """Read the next response."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
             status, *lines = head[:-4].split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
@@ -69,7 +75,7 @@ class Client:
 
     async def read_to_end(self) -> bytes:
         """Read all bytes until the server closes the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             try:
                 return await self.reader.read()
             except ConnectionResetError:
@@ -109,7 +115,7 @@ class Served:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition is true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.005)
 
@@ -144,6 +150,7 @@ class Served:
 
     async def stream(self, request: WebRequest) -> WebResponse:
         """Respond with chunks of the size in the query, until the test sets `finish`."""
+        self.seen.append(request.path)
         return WebResponse(200, self._chunks(int(request.query or 5)))
 
     async def _chunks(self, size: int) -> AsyncIterator[bytes]:
@@ -191,7 +198,7 @@ async def serve() -> AsyncIterator[Serve]:
             return served
 
         yield make
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while asyncio.all_tasks() - before - {asyncio.current_task()}:  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.01)
 

@@ -44,7 +44,7 @@ async def test_a_defect() -> None:
     queue, good = ParseQueue(), Busy(10)
     for socket in (Broken(), Broken(), good):
         queue.add(socket)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while good.left:  # noqa: ASYNC110 - it sets no event
             await asyncio.sleep(0.001)
     assert [str(error) for error in reported] == ["a defect", "a defect"]

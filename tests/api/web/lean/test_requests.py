@@ -163,7 +163,7 @@ async def test_ipv6(serve: Any) -> None:
     served = await serve(host="::1")
     reader, writer = await asyncio.open_connection(*served.server.address)
     writer.write(b"GET /echo HTTP/1.0\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert (await reader.read()).startswith(b"HTTP/1.1 200 OK\r\n")
     writer.close()
     await writer.wait_closed()

@@ -51,7 +51,8 @@ def server(serve: Any) -> Callable[..., Any]:
 
     async def make(**options: Any) -> Any:
         routes = {"/socket": echo, "/unknown": echo, "/refused": refuse, "/broken": break_down}
-        return await serve(*(SocketRoute(path, handler) for path, handler in routes.items()), **options)
+        limits = {"close_timeout": 30.0} | options  # more than a close frame takes on a busy machine
+        return await serve(*(SocketRoute(path, handler) for path, handler in routes.items()), **limits)
 
     return make
 
@@ -63,9 +64,9 @@ async def test_messages(server: Any) -> None:
         assert socket.protocol == "b"
         for text in ("", "é", "x" * 126, "y" * 70_000, "z" * 2_000_000):
             await socket.send_str(text)
-            assert await socket.receive_str(timeout=5) == text
+            assert await socket.receive_str(timeout=20) == text
         await socket.send_str("end")
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=20)
         assert (message.type, socket.close_code, message.extra) == (WSMsgType.CLOSE, 4000, "é" * 61)
     await served.until(lambda: not served.connections)
 
@@ -76,7 +77,7 @@ async def test_a_binary_message(server: Any) -> None:
     async with ClientSession() as session, session.ws_connect(f"{served.url}/socket") as socket:
         assert socket.protocol is None
         await socket.send_bytes(b"x")
-        assert ((await socket.receive(timeout=5)).extra, socket.close_code) == ("no text", 4400)
+        assert ((await socket.receive(timeout=20)).extra, socket.close_code) == ("no text", 4400)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ async def test_a_defect(server: Any) -> None:
     """An exception in an endpoint closes its WebSocket."""
     served = await server()
     async with ClientSession() as session, session.ws_connect(f"{served.url}/broken") as socket:
-        assert (await socket.receive(timeout=5)).type in {WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE}
+        assert (await socket.receive(timeout=20)).type in {WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE}
     await served.until(lambda: not served.connections)
 
 
@@ -147,7 +148,7 @@ async def test_a_client_that_disconnects(serve: Any) -> None:
     async with served.client() as client:
         client.send(HANDSHAKE)
         assert (await client.response(bodiless=True)).status == 101
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await woken.wait()
     await served.until(lambda: not served.connections)
 
@@ -170,9 +171,9 @@ async def test_a_client_that_does_not_read(serve: Any) -> None:
     served = await serve(SocketRoute("/socket", talk), close_timeout=0.2)
     async with served.client(limit=1_000) as client:
         client.send(HANDSHAKE)
-        await served.until(lambda: served.connections == 1)
+        await served.until(lambda: sent > 0)
         await served.until(lambda: not served.connections)
-        assert 0 < sent < 2_000
+        assert sent < 2_000
 
 
 async def test_a_flood_of_messages(serve: Any) -> None:
@@ -183,7 +184,7 @@ async def test_a_flood_of_messages(serve: Any) -> None:
         client.send(HANDSHAKE)
         client.send(flood * (30_000_000 // len(flood)))
         before = -1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (left := client.writer.transport.get_write_buffer_size()) != before:
                 before = left
                 await asyncio.sleep(0.3)
@@ -207,9 +208,9 @@ async def test_a_large_message_of_an_unknown_client(server: Any) -> None:
     served = await server()
     async with ClientSession() as session, session.ws_connect(f"{served.url}/unknown") as socket:
         await socket.send_str("x" * 16_384)
-        assert len(await socket.receive_str(timeout=5)) == 16_384
+        assert len(await socket.receive_str(timeout=20)) == 16_384
         await socket.send_str("x" * 16_385)
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=20)
         assert socket.close_code == 1009
 
 
@@ -224,7 +225,7 @@ async def test_a_large_message_in_small_pieces(server: Any) -> None:
             await asyncio.sleep(0)
         client.send(frame(9, b"ping"), frame(0, b""))
         assert (await client.response(bodiless=True)).status == 101
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await client.reader.readexactly(6) == b"\x8a\x04ping"
             assert await client.reader.readexactly(10) == b"\x81\x7f" + (100_000).to_bytes(8)
             assert await client.reader.readexactly(100_000) == b"".join(pieces)
@@ -240,7 +241,7 @@ async def test_a_server_that_stops(serve: Any) -> None:
     served = await serve(SocketRoute("/socket", _accept_and_wait), grace=0.1)
     async with ClientSession() as session, session.ws_connect(f"{served.url}/socket") as socket:
         stopping = asyncio.ensure_future(served.server.stop())
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=20)
         assert socket.close_code == 1001
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await stopping

@@ -15,7 +15,7 @@ async def test_idle_connections(serve: Any) -> None:
         slow.send(b"GET /echo HTTP/1.1\r\n")
         await served.until(lambda: served.connections == 3)
         address = served.server.address
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await served.server.stop()
         assert await client.read_to_end() == await silent.read_to_end() == await slow.read_to_end() == b""
         with pytest.raises(ConnectionRefusedError):
@@ -29,13 +29,14 @@ async def test_a_running_request(serve: Any) -> None:
         client.request(target="/slow")
         await served.started.wait()
         stopping = asyncio.ensure_future(served.server.stop())
+        await served.until(lambda: not served.server._server.is_serving())
         await asyncio.sleep(0.05)
         assert not stopping.done()
         served.finish.set()
         response = await client.response()
         assert (response.body, response.headers["connection"]) == (b"done", "close")
         assert await client.read_to_end() == b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await stopping
 
 
@@ -47,7 +48,7 @@ async def test_requests_that_outlast_the_grace_period(serve: Any) -> None:
         reader.request(target="/stream")
         await served.started.wait()
         await reader.reader.readuntil(b"xxxxx")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await served.server.stop()
         assert served.cancelled.is_set()
         assert served.closed.is_set()

@@ -5,11 +5,15 @@ import socket
 from typing import Any
 
 import pytest
+from moved_loop import move_on
+
+from gateway.api.web.lean.options import ServerOptions
+
+OPTIONS = ServerOptions()
 
 
-async def test_a_slow_head(serve: Any) -> None:
+async def test_a_slow_head(served: Any) -> None:
     """A head that is not complete in time gets a 408, however its bytes are spread, and the connection is closed."""
-    served = await serve(head_timeout=0.5)
     async with served.client() as client:
         client.request()
         assert (await client.response()).status == 200
@@ -17,31 +21,35 @@ async def test_a_slow_head(serve: Any) -> None:
         response = asyncio.ensure_future(client.response())
         while not response.done():
             client.send(b"X: y\r\n")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.001)
+            move_on(0.5)
         assert ((await response).status, (await response).headers["connection"]) == (408, "close")
     assert served.seen == ["/echo"]
 
 
 @pytest.mark.parametrize("requests", [0, 2])
-async def test_an_idle_connection(serve: Any, requests: int) -> None:
+async def test_an_idle_connection(served: Any, requests: int) -> None:
     """A connection without a request, or without a further request, is closed without a response."""
-    served = await serve(head_timeout=0.5, keep_alive_timeout=0.5)
     async with served.client() as client:
         for _ in range(requests):
             client.request()
             assert (await client.response()).status == 200
+        await served.until(lambda: served.connections == 1)
+        move_on(OPTIONS.keep_alive_timeout if requests else OPTIONS.head_timeout)
         assert await client.read_to_end() == b""
     await served.until(lambda: not served.connections)
 
 
-async def test_a_slow_endpoint(serve: Any) -> None:
+async def test_a_slow_endpoint(served: Any) -> None:
     """The timeouts for a head and between requests do not run while an endpoint works on a request."""
-    served = await serve(head_timeout=0.4, keep_alive_timeout=0.4)
     async with served.client() as client:
         client.request(target="/slow")
-        await asyncio.sleep(1)
+        await served.started.wait()
+        move_on(10 * OPTIONS.keep_alive_timeout)
+        await asyncio.sleep(0.01)
         served.finish.set()
         assert (await client.response()).body == b"done"
+        move_on(OPTIONS.keep_alive_timeout)
         assert await client.read_to_end() == b""
 
 
@@ -50,7 +58,7 @@ async def test_a_client_that_disconnects(served: Any) -> None:
     async with served.client() as client:
         client.request(target="/slow")
         await served.started.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await served.cancelled.wait()
     await served.until(lambda: not served.connections)
 
@@ -101,7 +109,7 @@ async def test_a_reader_of_a_stream_that_disconnects(served: Any) -> None:
     async with served.client() as client:
         client.request(target="/stream")
         await client.reader.readuntil(b"xxxxx")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await served.closed.wait()
 
 
@@ -111,7 +119,7 @@ async def test_a_slow_reader(served: Any) -> None:
         client.request(target="/stream?1000")
         await client.reader.readuntil(b"\r\n\r\n")
         before = -1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while served.sent != before:
                 before = served.sent
                 await asyncio.sleep(0.2)
@@ -124,7 +132,7 @@ async def test_a_slow_reader(served: Any) -> None:
 @pytest.mark.parametrize("target", ["/stream?1000", "/pieces"])
 async def test_a_client_that_does_not_read(serve: Any, target: str) -> None:
     """A client that does not read is disconnected, during a stream as during pipelined responses."""
-    served = await serve(write_timeout=0.3)
+    served = await serve(head_timeout=1e6, keep_alive_timeout=1e6)  # no other time limit is reached
     loop = asyncio.get_running_loop()
     with socket.socket() as silent:
         silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -137,7 +145,10 @@ async def test_a_client_that_does_not_read(serve: Any, target: str) -> None:
             sending = asyncio.ensure_future(
                 loop.sock_sendall(silent, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             )
-        await served.until(lambda: served.connections == 1)
-        await served.until(lambda: not served.connections)
+        await served.until(lambda: served.seen)
+        async with asyncio.timeout(10 * OPTIONS.write_timeout):
+            while served.connections:
+                await asyncio.sleep(0.005)
+                move_on(1)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
