@@ -132,7 +132,7 @@ async def serving(name: ServerName, site: Site) -> AsyncIterator[Connect]:
 
 async def read(reader: asyncio.StreamReader) -> bytes:
     """Read a response."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         return head + await reader.readexactly(int(length[1]) if length and b"no body" not in head else 0)
@@ -146,7 +146,8 @@ async def exchange(name: ServerName, site: Site, requests: Sequence[bytes]) -> l
         for request in requests:
             for piece in request.split(b"|"):
                 writer.write(piece)
-                await asyncio.sleep(0.005 if b"|" in request else 0)
+                for _ in range(50 if b"|" in request else 0):  # iterations, in which the server reads the piece alone
+                    await asyncio.sleep(0.0001)
             responses.append(re.sub(rb"(Date|X-Request-ID): [^\r]+|[0-9a-f]{32}", b"", await read(reader)))
         writer.close()
     return responses
@@ -209,7 +210,7 @@ async def test_a_defect_of_the_decision(name: ServerName, caplog: pytest.LogCapt
 async def test_a_client_that_disconnects(name: ServerName) -> None:
     """The fast path is cancelled when the client disconnects."""
     endpoint = Endpoint()
-    async with serving(name, endpoint.site()) as connect, asyncio.timeout(5):
+    async with serving(name, endpoint.site()) as connect, asyncio.timeout(20):
         _, writer = await connect()
         writer.write(post("forever"))
         await endpoint.started.wait()
@@ -238,7 +239,7 @@ async def test_a_client_that_does_not_read(name: ServerName, monkeypatch: pytest
     endpoint = Endpoint()
     async with not_read(name, endpoint.site(), monkeypatch, seconds=0.3) as (server, silent):
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             with suppress(OSError):  # it is disconnected
                 while True:
                     await loop.sock_sendall(silent, post("large-now", "x" * 20))
@@ -253,18 +254,25 @@ async def test_a_connection_with_unread_responses_at_the_limit(monkeypatch: pyte
     limit = ConnectionLimit(connections=1, highest_descriptor=1_000_000)
     async with not_read("aiohttp", Endpoint().site(), monkeypatch, seconds=60, limit=limit) as (server, silent):
         loop = asyncio.get_running_loop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                while True:
-                    await loop.sock_sendall(silent, post("large-now", "x" * 20))
+        async with asyncio.timeout(20):
+            while not _unsent(server):
+                await loop.sock_sendall(silent, post("large-now", "x" * 20))
+                await asyncio.sleep(0)
         assert server.connections == 1
         reader, writer = await asyncio.open_connection(*server.address)
         writer.write(post("now"))
         assert b"POST now" in await read(reader)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while server.connections != 1:  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.01)
         writer.close()
+
+
+def _unsent(server: HttpServer) -> int:
+    """Return how many bytes of responses aiohttp's server holds back."""
+    assert isinstance(server, aiohttp_server.AiohttpServer)
+    transports = [connection.transport for connection in server._connections.all()]
+    return sum(transport.get_write_buffer_size() for transport in transports if transport is not None)
 
 
 @asynccontextmanager
@@ -305,7 +313,7 @@ async def test_the_longest_idle_connection(name: ServerName) -> None:
             await read(reader)
         (still, writer), (closed, _) = connections
         _, third = await asyncio.open_connection(*server.address)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await closed.read() == b""
         writer.write(post("now"))
         assert b"POST now" in await read(still)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from moved_loop import MovedLoop
+from moved_loop import MovedLoop, move_on
 
 from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
@@ -113,11 +113,12 @@ class Served:
         finally:
             writer.transport.abort()
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the condition is true."""
-        async with asyncio.timeout(20):
+    async def until(self, condition: Callable[[], bool], *, passing: float = 0.0) -> None:
+        """Wait until the condition is true, moving the clock on by `passing` seconds each time that it is not."""
+        async with asyncio.timeout(20 + 4_000 * passing):
             while not condition():  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.005)
+                move_on(passing)
 
     async def echo(self, request: WebRequest) -> WebResponse:
         """Respond with the parts of the request."""
