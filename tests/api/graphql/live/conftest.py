@@ -1,7 +1,7 @@
 """Servers of live operations in this process, on real sockets, with the options that a test needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 from api.graphql.defaults import live_options
+from moved_loop import MovedLoop
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.incoming import IncomingFactory
@@ -30,6 +31,11 @@ PROTOCOL = "graphql-transport-ws"
 CHANGED = "subscription { userChanged { id change user { name } occurredAt } }"
 
 
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let the tests move the clock of their event loop on."""
+    return {"moved": MovedLoop}
+
+
 class Socket:
     """The client's side of a WebSocket, which sends exactly the messages that a test gives it."""
 
@@ -47,7 +53,7 @@ class Socket:
 
     async def receive(self) -> Any:
         """Return the next message; respond to the server's pings and skip them."""
-        while (message := await self.socket.receive_json(timeout=5))["type"] == "ping":
+        while (message := await self.socket.receive_json(timeout=20))["type"] == "ping":
             await self.send("pong")
         return message
 
@@ -69,7 +75,7 @@ class Socket:
 
     async def closed(self) -> tuple[int | None, str]:
         """Return the close code and reason of the server; messages before that are dropped."""
-        while (message := await self.socket.receive(timeout=5)).type.name == "TEXT":
+        while (message := await self.socket.receive(timeout=20)).type.name == "TEXT":
             pass
         return self.socket.close_code, str(message.extra or "")
 
@@ -109,7 +115,7 @@ class LiveServer:
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition is true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():  # noqa: ASYNC110 - the server's side sets no event
                 await asyncio.sleep(0.005)
 
@@ -145,7 +151,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             assert isinstance(event_log, MemoryEventLog)
             executor = gateway._parts.executor
             assert executor is not None
-            incoming_factory = IncomingFactory(gateway._parts.users, event_log, CredentialWatch(authenticate), 5)
+            incoming_factory = IncomingFactory(gateway._parts.users, event_log, CredentialWatch(authenticate), 30)
             live_events: list[tuple[str, str]] = []
             live = Live(
                 executor,
@@ -167,7 +173,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             return LiveServer(gateway, event_log, live, session, url, sandbox, live_events)
 
         yield start
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while asyncio.all_tasks() - before - {asyncio.current_task()}:  # noqa: ASYNC110 - tasks set no event
             await asyncio.sleep(0.01)
 

@@ -31,7 +31,7 @@ class Served:
 
     async def until(self, **expected: int) -> None:
         """Wait until the state has these values."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while expected.items() - (await self.state()).items():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.02)
 
@@ -73,23 +73,23 @@ async def test_sockets(served: Served) -> None:
     async with served.session.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket:
         assert socket.protocol == "graphql-transport-ws"
         await socket.send_json({"type": "connection_init"})
-        assert await socket.receive_json(timeout=5) == {"type": "connection_ack"}
+        assert await socket.receive_json(timeout=20) == {"type": "connection_ack"}
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": CHANGED}})
         await served.until(subscribers=1)
         await served.rename("by asgi")
-        message = await socket.receive_json(timeout=5)
+        message = await socket.receive_json(timeout=20)
         assert message["payload"]["data"]["userChanged"]["user"]["name"] == "by asgi"
         await socket.send_json({"type": "complete", "id": "1"})
         await served.until(subscribers=0)
         await socket.send_json({"type": "connection_init"})
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=20)
         assert socket.close_code == 4429
     async with served.session.ws_connect(served.url, protocols=("graphql-ws",)) as socket:
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=20)
         assert socket.close_code == 4406
     async with served.session.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket:
         await socket.send_bytes(b"x")
-        await socket.receive(timeout=5)
+        await socket.receive(timeout=20)
         assert socket.close_code == 4400
     async with served.session.ws_connect(served.url, protocols=("graphql-transport-ws",)) as socket:
         await socket.send_json({"type": "connection_init"})

@@ -45,7 +45,7 @@ class Demo:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition is true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.02)
 
@@ -67,7 +67,7 @@ class NodeClient:
     async def line(self) -> Any:
         """Return the next line that it prints."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return json.loads(await self.process.stdout.readline())
 
     async def name(self) -> str:
@@ -184,7 +184,10 @@ async def test_a_gateway_that_stops(follow: Any) -> None:
 async def test_gql(demo: Demo) -> None:
     """gql over a WebSocket receives changes, executes a mutation, and gets errors with their codes."""
     transport = WebsocketsTransport(
-        url=demo.url.replace("http", "ws"), init_payload={"authorization": "Bearer x"}, ping_interval=0.2
+        url=demo.url.replace("http", "ws"),
+        init_payload={"authorization": "Bearer x"},
+        ping_interval=0.2,
+        pong_timeout=30,  # by default half of the interval
     )
     async with Client(transport=transport, fetch_schema_from_transport=False) as session:
         events = session.subscribe(gql(CHANGED))

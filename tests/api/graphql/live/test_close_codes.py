@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 from api.graphql.live.conftest import PROTOCOL
+from moved_loop import move_on
 
 from gateway.errors import Unauthenticated
 from gateway.principal import ANYONE, Principal
@@ -64,13 +65,17 @@ async def test_no_initialisation(start_server: Any) -> None:
 
 async def test_an_authentication_that_takes_too_long(start_server: Any) -> None:
     """Authentication counts towards the time for connection_init: if it takes too long, 4408."""
+    started = asyncio.Event()
 
     async def forever(connection: Any) -> Any:
-        await asyncio.sleep(60)
+        started.set()
+        await asyncio.Event().wait()
 
-    server = await start_server(forever, init=0.05)
+    server = await start_server(forever, init=10.0)
     async with server.connect() as socket:
         await socket.send("connection_init")
+        await started.wait()
+        move_on(10)
         assert (await socket.closed())[0] == 4408
 
 
@@ -96,15 +101,17 @@ async def test_another_subprotocol(server: Any, protocols: tuple[str, ...]) -> N
 
 async def test_a_silent_client(start_server: Any) -> None:
     """A client that sends no pong is closed; one that does is not, and gets a pong for each of its pings."""
-    server = await start_server(ping=0.1, pong=0.2)
+    server = await start_server(ping=15.0, pong=10.0)
     async with server.socket() as responding, server.socket() as silent:
-        closing = asyncio.ensure_future(silent.closed())
-        for _ in range(5):
-            assert await responding.socket.receive_json(timeout=5) == {"type": "ping"}
+        for number in range(3):
+            move_on(15)
+            assert await responding.socket.receive_json(timeout=20) == {"type": "ping"}
             await responding.send("pong")
-        assert await closing == (4499, "No pong received")
-        await responding.send("ping", payload={"n": 1})
-        assert await responding.receive() == {"type": "pong", "payload": {"n": 1}}
+            await responding.send("ping", payload={"n": number})
+            assert await responding.receive() == {"type": "pong", "payload": {"n": number}}
+            move_on(10)
+            if number == 0:
+                assert await silent.closed() == (4499, "No pong received")
 
 
 async def test_too_many_connections(start_server: Any) -> None:
@@ -143,11 +150,11 @@ async def test_control_frames(server: Any) -> None:
     """Pings of the WebSocket protocol get pongs; more than 20 in a second close it with 1008."""
     async with server.session.ws_connect(server.url, protocols=[PROTOCOL], autoping=False) as socket:
         await socket.ping(b"x")
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=20)
         assert (message.type, bytes(message.data)) == (WSMsgType.PONG, b"x")
         for _ in range(60):
             await socket.ping(b"")
-        while (await socket.receive(timeout=5)).type is WSMsgType.PONG:
+        while (await socket.receive(timeout=20)).type is WSMsgType.PONG:
             pass
         assert socket.close_code == 1008
 

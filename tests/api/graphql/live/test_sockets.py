@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from moved_loop import move_on
 
 from gateway.principal import ANYONE, Action, Principal
 from gateway.users.model import UserSource
@@ -134,15 +135,16 @@ async def test_a_slow_reader(start_server: Any) -> None:
 
 async def test_a_stuck_client(start_server: Any) -> None:
     """A client that reads nothing at all sends no pong, and is closed with its subscription."""
-    server = await start_server(queue=20, ping=0.2, pong=0.2)
+    server = await start_server(queue=20, ping=15.0, pong=10.0)
     async with server.socket() as stuck:
         await stuck.subscribe()
         await server.wait_for_subscribers()
         stuck.socket._reader._protocol.pause_reading()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(2_000):
             while server.live.traffic.connections:
                 await server.publish("x" * 100_000)
                 await asyncio.sleep(0.01)
+                move_on(1)
         stuck.socket._reader._protocol.resume_reading()
         assert (await stuck.closed())[0] in {1006, 4499}  # the code, if it was still received
     assert server.event_log.subscribers == 0
@@ -181,7 +183,7 @@ async def test_a_credential_that_expires_with_a_ping(start_server: Any) -> None:
     server = await start_server(briefly, ping=0.1)
     async with server.socket() as socket:
         time.sleep(0.15)  # noqa: ASYNC251 - blocks the loop, so that both timers are due at once
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await socket.socket.receive()).type.name == "TEXT":
                 await socket.send("pong")
         assert socket.socket.close_code == 4403

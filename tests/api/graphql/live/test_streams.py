@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from moved_loop import move_on
 
 from gateway.principal import ANYONE, Action, Principal
 
@@ -20,7 +21,7 @@ PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
 async def event(stream: ClientResponse) -> tuple[str, Any]:
     """Return the name and the data of the next event; skip comments."""
     fields: dict[str, str] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (line := (await stream.content.readline()).decode()) not in {"\n", ""} or not fields:
             if not line:
                 return "end", None
@@ -156,7 +157,7 @@ async def test_too_many_connections(start_server: Any) -> None:
 
 async def test_a_stuck_client(start_server: Any) -> None:
     """A client that reads nothing loses its subscription, and then its connection."""
-    server = await start_server(queue=20, stuck=0.3)
+    server = await start_server(queue=20, stuck=30.0)
     async with streaming(server) as stream:
         await server.wait_for_subscribers()
         assert stream.connection is not None
@@ -165,6 +166,7 @@ async def test_a_stuck_client(start_server: Any) -> None:
             while ("slow_reader", "") not in server.live_events:
                 await server.publish("x" * 100_000)
                 await asyncio.sleep(0)
+        move_on(30)
         await server.wait_until(lambda: server.live.traffic.connections == 0)
 
 
@@ -290,12 +292,13 @@ async def test_the_share_of_reservations(start_server: Any) -> None:
 
 async def test_reservations_are_bounded(start_server: Any) -> None:
     """The number of reservations is bounded; one that is not opened in time is dropped with its operations."""
-    server = await start_server(reservations=1, reservation=0.3)
+    server = await start_server(reservations=1, reservation=30.0)
     client = await reserve(server)
     assert await client.post("a") == 202
     await server.wait_for_subscribers()
     async with server.session.put(server.url, skip_auto_headers=["Content-Type"]) as answer:
         assert answer.status == 503
+    move_on(30)
     await server.wait_for_subscribers(0)
     assert await client.post("a") == 404
     await reserve(server)

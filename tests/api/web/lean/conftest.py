@@ -116,7 +116,7 @@ class Served:
     async def until(self, condition: Callable[[], bool], *, passing: float = 0.0) -> None:
         """Wait until the condition is true, moving the clock on by `passing` seconds each time that it is not."""
         async with asyncio.timeout(20 + 4_000 * passing):
-            while not condition():  # noqa: ASYNC110 - the server sets no event
+            while not condition():
                 await asyncio.sleep(0.005)
                 move_on(passing)
 
