@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from moved_time import MovedTime
 
 from gateway.api.graphql.graphiql.build import find_node
 
@@ -25,6 +27,8 @@ FROM_ENVIRONMENT = frozenset({SERVER, FAST_PATH})
 
 if "TEST_FAST_PATH" in os.environ:
     os.environ[FAST_PATH] = os.environ["TEST_FAST_PATH"]
+settings.register_profile("any speed", deadline=None)  # by default an example fails that takes 200 ms
+settings.load_profile("any speed")
 _READY_TIMEOUT = 60.0  # seconds: a process that is not ready by then hangs
 
 
@@ -95,6 +99,12 @@ def demo() -> Iterator[Running]:
 def gateway_url(demo: Running) -> str:
     """The base URL of the shared `gateway demo`."""
     return demo.address("GraphQL").removesuffix("/graphql")
+
+
+@pytest.fixture
+def moved_time(monkeypatch: pytest.MonkeyPatch) -> MovedTime:
+    """The time of the event loop, which the test moves on."""
+    return MovedTime(monkeypatch)
 
 
 @pytest.fixture(scope="session")

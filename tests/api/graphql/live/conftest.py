@@ -1,7 +1,7 @@
 """Servers of live operations in this process, on real sockets, with the options that a test needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, web
 from api.graphql.defaults import live_options
-from moved_loop import MovedLoop
+from moved_time import MovedTime
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.execution.incoming import IncomingFactory
@@ -29,11 +29,6 @@ from gateway.users.model import User, UserChange, UserSource
 
 PROTOCOL = "graphql-transport-ws"
 CHANGED = "subscription { userChanged { id change user { name } occurredAt } }"
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Let the tests move the clock of their event loop on."""
-    return {"moved": MovedLoop}
 
 
 class Socket:
@@ -91,6 +86,7 @@ class LiveServer:
     url: str
     sandbox: SandboxServer
     live_events: list[tuple[str, str]]
+    time: MovedTime
 
     @asynccontextmanager
     async def connect(self, *protocols: str, **headers: str) -> AsyncIterator[Socket]:
@@ -128,7 +124,7 @@ StartServer = Callable[..., Awaitable[LiveServer]]
 
 
 @pytest.fixture
-async def start_server() -> AsyncIterator[StartServer]:
+async def start_server(moved_time: MovedTime) -> AsyncIterator[StartServer]:
     """Start gateways in front of a sandbox, with options of live operations; check that no task is left of them."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
@@ -170,7 +166,7 @@ async def start_server() -> AsyncIterator[StartServer]:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             session = await stack.enter_async_context(ClientSession())
             url = f"http://127.0.0.1:{runner.addresses[0][1]}/graphql"
-            return LiveServer(gateway, event_log, live, session, url, sandbox, live_events)
+            return LiveServer(gateway, event_log, live, session, url, sandbox, live_events, moved_time)
 
         yield start
     async with asyncio.timeout(20):

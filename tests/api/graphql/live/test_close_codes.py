@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 from api.graphql.live.conftest import PROTOCOL
-from moved_loop import move_on
 
 from gateway.errors import Unauthenticated
 from gateway.principal import ANYONE, Principal
@@ -75,7 +74,7 @@ async def test_an_authentication_that_takes_too_long(start_server: Any) -> None:
     async with server.connect() as socket:
         await socket.send("connection_init")
         await started.wait()
-        move_on(10)
+        server.time.move(10)
         assert (await socket.closed())[0] == 4408
 
 
@@ -104,12 +103,12 @@ async def test_a_silent_client(start_server: Any) -> None:
     server = await start_server(ping=15.0, pong=10.0)
     async with server.socket() as responding, server.socket() as silent:
         for number in range(3):
-            move_on(15)
+            server.time.move(15)
             assert await responding.socket.receive_json(timeout=20) == {"type": "ping"}
             await responding.send("pong")
             await responding.send("ping", payload={"n": number})
             assert await responding.receive() == {"type": "pong", "payload": {"n": number}}
-            move_on(10)
+            server.time.move(10)
             if number == 0:
                 assert await silent.closed() == (4499, "No pong received")
 

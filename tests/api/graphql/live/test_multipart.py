@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
-from moved_loop import move_on
 
 from gateway.principal import Action, Principal
 
@@ -202,5 +201,5 @@ async def test_a_stuck_client(start_server: Any) -> None:
             while ("slow_reader", "") not in server.live_events:
                 await server.publish("x" * 100_000)
                 await asyncio.sleep(0)
-        move_on(30)
+        server.time.move(30)
         await server.wait_until(lambda: server.live.traffic.connections == 0)

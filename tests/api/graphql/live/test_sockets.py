@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-from moved_loop import move_on
 
 from gateway.principal import ANYONE, Action, Principal
 from gateway.users.model import UserSource
@@ -144,7 +143,7 @@ async def test_a_stuck_client(start_server: Any) -> None:
             while server.live.traffic.connections:
                 await server.publish("x" * 100_000)
                 await asyncio.sleep(0.01)
-                move_on(1)
+                server.time.move(1)
         stuck.socket._reader._protocol.resume_reading()
         assert (await stuck.closed())[0] in {1006, 4499}  # the code, if it was still received
     assert server.event_log.subscribers == 0

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
-from moved_loop import move_on
 
 from gateway.principal import ANYONE, Action, Principal
 
@@ -166,7 +165,7 @@ async def test_a_stuck_client(start_server: Any) -> None:
             while ("slow_reader", "") not in server.live_events:
                 await server.publish("x" * 100_000)
                 await asyncio.sleep(0)
-        move_on(30)
+        server.time.move(30)
         await server.wait_until(lambda: server.live.traffic.connections == 0)
 
 
@@ -298,7 +297,7 @@ async def test_reservations_are_bounded(start_server: Any) -> None:
     await server.wait_for_subscribers()
     async with server.session.put(server.url, skip_auto_headers=["Content-Type"]) as answer:
         assert answer.status == 503
-    move_on(30)
+    server.time.move(30)
     await server.wait_for_subscribers(0)
     assert await client.post("a") == 404
     await reserve(server)

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from moved_loop import MovedLoop, move_on
+from moved_time import MovedTime
 
 from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResponse
 from gateway.api.web.lean.options import ServerOptions
@@ -18,11 +18,6 @@ from gateway.api.web.sockets import SocketRoute
 
 METHODS = ("GET", "POST", "OPTIONS")
 JSON = (("Content-Type", "application/json"),)
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Let the tests move the clock of their event loop on."""
-    return {"moved": MovedLoop}
 
 
 @dataclass
@@ -87,6 +82,7 @@ class Served:
     """A server with its endpoints; `seen` has the paths of the requests that reached them."""
 
     server: LeanServer
+    time: MovedTime
     seen: list[str] = field(default_factory=list)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,11 +110,11 @@ class Served:
             writer.transport.abort()
 
     async def until(self, condition: Callable[[], bool], *, passing: float = 0.0) -> None:
-        """Wait until the condition is true, moving the clock on by `passing` seconds each time that it is not."""
+        """Wait until the condition is true, letting `passing` seconds pass each time that it is not."""
         async with asyncio.timeout(20 + 4_000 * passing):
             while not condition():
                 await asyncio.sleep(0.005)
-                move_on(passing)
+                self.time.move(passing)
 
     async def echo(self, request: WebRequest) -> WebResponse:
         """Respond with the parts of the request."""
@@ -182,7 +178,7 @@ Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve(moved_time: MovedTime) -> AsyncIterator[Serve]:
     """Start servers with the given options; after they have stopped, none of their tasks is left."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
@@ -193,7 +189,7 @@ async def serve() -> AsyncIterator[Serve]:
             routes = [Route(METHODS, f"/{path}", getattr(served, path)) for path in paths]
             site = Site([*routes, Route(METHODS, "/echo/{name}", served.echo)], sockets)
             served.__init__(  # type: ignore[misc]  # the endpoints are its methods
-                await LeanServer.start(site, host, 0, grace=grace, options=ServerOptions(**options))
+                await LeanServer.start(site, host, 0, grace=grace, options=ServerOptions(**options)), moved_time
             )
             stack.push_async_callback(served.server.stop)
             return served

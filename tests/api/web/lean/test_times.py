@@ -5,7 +5,6 @@ import socket
 from typing import Any
 
 import pytest
-from moved_loop import move_on
 
 from gateway.api.web.lean.options import ServerOptions
 
@@ -22,7 +21,7 @@ async def test_a_slow_head(served: Any) -> None:
         while not response.done():
             client.send(b"X: y\r\n")
             await asyncio.sleep(0.001)
-            move_on(0.5)
+            served.time.move(0.5)
         assert ((await response).status, (await response).headers["connection"]) == (408, "close")
     assert served.seen == ["/echo"]
 
@@ -35,7 +34,7 @@ async def test_an_idle_connection(served: Any, requests: int) -> None:
             client.request()
             assert (await client.response()).status == 200
         await served.until(lambda: served.connections == 1)
-        move_on(OPTIONS.keep_alive_timeout if requests else OPTIONS.head_timeout)
+        served.time.move(OPTIONS.keep_alive_timeout if requests else OPTIONS.head_timeout)
         assert await client.read_to_end() == b""
     await served.until(lambda: not served.connections)
 
@@ -45,11 +44,11 @@ async def test_a_slow_endpoint(served: Any) -> None:
     async with served.client() as client:
         client.request(target="/slow")
         await served.started.wait()
-        move_on(10 * OPTIONS.keep_alive_timeout)
+        served.time.move(10 * OPTIONS.keep_alive_timeout)
         await asyncio.sleep(0.01)
         served.finish.set()
         assert (await client.response()).body == b"done"
-        move_on(OPTIONS.keep_alive_timeout)
+        served.time.move(OPTIONS.keep_alive_timeout)
         assert await client.read_to_end() == b""
 
 
