@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from app.moved_clock import MovedClock
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.callers.api_keys import new_api_key
@@ -25,7 +25,7 @@ ADA = "00000000-0000-4000-8000-000000000001"
 class Embedded:
     """A gateway with a clock of the test, in front of a sandbox."""
 
-    def __init__(self, sandbox: SandboxServer, gateway: Gateway, clock: MovedClock, session: ClientSession) -> None:
+    def __init__(self, sandbox: SandboxServer, gateway: Gateway, clock: StillClock, session: ClientSession) -> None:
         self.gateway, self.clock = gateway, clock
         self._control, self._session = sandbox.control_url, session
 
@@ -49,7 +49,7 @@ class Embedded:
 
 @asynccontextmanager
 async def embedded(**changes: Any) -> AsyncIterator[Embedded]:
-    clock = MovedClock()
+    clock = StillClock()
     async with SandboxServer(SandboxOptions(rate_limits=False)) as sandbox, ClientSession() as session:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
         account |= changes.pop("account", {})
@@ -70,9 +70,9 @@ async def test_reference_data_expires() -> None:
 
         first = await calls()
         assert first
-        running.clock.move(29)
+        running.clock.advance(29)
         assert await calls() == first
-        running.clock.move(2)
+        running.clock.advance(2)
         assert await calls() == first + 1
 
 
@@ -86,7 +86,7 @@ async def test_idempotency_keys_are_forgotten() -> None:
         await change(user, {"first_name": "Ada"}, idempotency_key="one")
         with pytest.raises(IdempotencyConflict):
             await change(user, {"first_name": "Countess"}, idempotency_key="one")
-        running.clock.move(3601)
+        running.clock.advance(3601)
         changed = await change(user, {"first_name": "Countess"}, idempotency_key="one")
         assert changed.first_name == "Countess"
 
@@ -102,7 +102,7 @@ async def test_a_circuit_is_half_open() -> None:
         with pytest.raises(GatewayError, match="is not called"):
             await running.gateway.users.get_user(USER, UserSource.ACCOUNT)
         assert await running.calls("/account-users") == before
-        running.clock.move(11)
+        running.clock.advance(11)
         assert await running.gateway.users.get_user(USER, UserSource.ACCOUNT)
 
 
@@ -114,7 +114,7 @@ async def test_pauses_between_attempts() -> None:
         await running.more_calls("/account-users", 0)
         async with asyncio.timeout(10):
             while await running.calls("/account-users") < 2:
-                running.clock.move(1)
+                running.clock.advance(1)
         assert (await reading) is not None
 
 
@@ -122,7 +122,7 @@ async def test_polling() -> None:
     """A source is polled once its interval has passed on the clock."""
     async with embedded(account={"poll_interval": 300}) as running:
         first = await running.more_calls("/audit", 0)
-        running.clock.move(301)
+        running.clock.advance(301)
         assert await running.more_calls("/audit", first) > first
 
 
@@ -145,7 +145,7 @@ async def test_api_keys_expire(tmp_path: Path) -> None:
 
         try:
             assert await status() == 200
-            running.clock.move(3601)
+            running.clock.advance(3601)
             assert await status() == 401
         finally:
             await server.stop()

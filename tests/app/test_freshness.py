@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.sandbox import ACCOUNT_ID, ACCOUNT_TOKEN
@@ -58,7 +59,7 @@ class Kept:
 @asynccontextmanager
 async def keeping(**account: Any) -> AsyncIterator[Kept]:
     """Run a gateway that keeps users, with these settings of the account source, and has read Ada."""
-    async with Sandbox() as sandbox, ClientSession() as session:
+    async with Sandbox(clock=StillClock()) as sandbox, ClientSession() as session:
         settings = sandbox.settings(keep_mode="on", account=account)
         async with Gateway(settings, clock=sandbox.clock) as gateway:
             kept = Kept(sandbox, gateway, session)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession
-from app.moved_clock import MovedClock
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.errors import NotFound, RateLimited, SourceUnavailable
@@ -236,8 +236,8 @@ async def test_a_start_that_fails(sandbox: SandboxServer) -> None:
 async def test_a_clock(sandbox: SandboxServer) -> None:
     """Events in a state of the embedding program have the time of its clock."""
     account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-    clock = MovedClock()
-    clock.move(86_400)
+    clock = StillClock()
+    clock.advance(86_400)
     async with Gateway(Settings(account=account), state=CommonState(Common()), clock=clock) as gateway:
         events = gateway.users.subscribe()
         event = asyncio.ensure_future(anext(events))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.testing import Sandbox
@@ -39,7 +40,8 @@ async def opened() -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def make(*, rate_limits: bool = False, **account: Any) -> Web:
-            sandbox = stack.enter_context(Sandbox(users=40, rate_limits=rate_limits))
+            clock = None if rate_limits else StillClock()  # calls that are paced wait for time to pass
+            sandbox = stack.enter_context(Sandbox(users=40, rate_limits=rate_limits, clock=clock))
             settings = sandbox.settings(keep_mode="on", account={"keep": 5, "max_attempts": 1} | account)
             gateway = await stack.enter_async_context(Gateway(settings, clock=sandbox.clock))
             http = await gateway.serve_http(grace=0)

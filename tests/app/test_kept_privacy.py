@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.auth import Credential, Principal
@@ -23,7 +24,7 @@ READ_ADA = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ id name email role {{ name
 
 @pytest.fixture
 def sandbox() -> Any:
-    with Sandbox(users=6) as running:
+    with Sandbox(users=6, clock=StillClock()) as running:
         for name in ("ann", "ben"):
             running.accept_token("account", name)
         yield running

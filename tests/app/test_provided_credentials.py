@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from aiohttp import ClientSession
-from app.moved_clock import MovedClock
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.auth import ANYONE, Credential, Principal
@@ -82,8 +82,9 @@ class EchoApi:
 class Tokens:
     """A provider: `ann-1` for Ann, then `ann-2`; None for the embedding program."""
 
-    def __init__(self, lifetime: float | None = None) -> None:
+    def __init__(self, lifetime: float | None = None, now: Callable[[], float] = time.time) -> None:
         self.lifetime = lifetime
+        self._now = now
         self.obtained: Counter[str] = Counter()
         self.before: Callable[[], Awaitable[object]] | None = None
 
@@ -95,7 +96,7 @@ class Tokens:
         number = self.obtained[principal.name]
         if self.before is not None:
             await self.before()
-        expires = None if self.lifetime is None else time.time() + self.lifetime
+        expires = None if self.lifetime is None else self._now() + self.lifetime
         return Credential({"Authorization": f"Bearer {principal.name}-{number}"}, expires)
 
 
@@ -227,10 +228,11 @@ async def test_expiry() -> None:
 
 async def test_renewed_before_it_expires() -> None:
     """A credential is used until half a minute before it expires, by the clock of the gateway."""
-    clock = MovedClock()
-    async with Gateway(_settings(), transport=EchoApi(), credentials=Tokens(3600), clock=clock) as gateway:
+    clock = StillClock()
+    tokens = Tokens(3600, clock.time)
+    async with Gateway(_settings(), transport=EchoApi(), credentials=tokens, clock=clock) as gateway:
         for seconds, name in ((0, "Bearer ann-1"), (3560, "Bearer ann-1"), (15, "Bearer ann-2")):
-            clock.move(seconds)
+            clock.advance(seconds)
             assert await _name(gateway, ANN) == name
 
 

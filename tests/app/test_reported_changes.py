@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from state.conftest import redis_url
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.errors import Outcome
@@ -68,7 +69,7 @@ async def world(redis_url: str) -> AsyncIterator[World]:
     await client.flushdb()
     await client.aclose()
     async with AsyncExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox(users=12))
+        sandbox = stack.enter_context(Sandbox(users=12, clock=StillClock()))
         polled = {name: {"poll_interval": INTERVAL} for name in ("account", "softwareone", "reseller")}
         gateways = []
         for _ in range(2):

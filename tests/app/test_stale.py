@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession, ClientTimeout
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.auth import Principal
@@ -23,7 +24,7 @@ KEEP = {"keep": 10, "keep_if_error": 60, "max_attempts": 1}
 
 @pytest.fixture
 def sandbox() -> Any:
-    with Sandbox(users=6) as running:
+    with Sandbox(users=6, clock=StillClock()) as running:
         yield running
 
 

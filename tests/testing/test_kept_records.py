@@ -1,9 +1,11 @@
 """Tests of programs whose gateway keeps users: time that passes, and changes made elsewhere."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.errors import SourceUnavailable
@@ -11,6 +13,13 @@ from gateway.models import UserSource
 from gateway.testing import LANDMARKS, AccountUser, Sandbox
 
 ADA = LANDMARKS["account"]["ada"]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose time passes only where a test advances it."""
+    with Sandbox(clock=StillClock()) as sandbox:
+        yield sandbox
 
 
 async def name_of(gateway: Gateway, user_id: str) -> str | None:
