@@ -126,10 +126,11 @@ class Health:
         async with self._checks.hold(context.peer()):
             service = await _read_service(context)
         async with self._watches.hold(context.peer()):
-            await _write(context, self._response(service))
-            if not self._draining.is_set():
-                await self._draining.wait()
-                await _write(context, self._response(service))
+            first = self._response(service)
+            await _write(context, first)
+            await self._draining.wait()  # it may be over, since writing takes time
+            if (last := self._response(service)) != first:
+                await _write(context, last)
             await self._closing.wait()
 
     async def _handle(self, method: Callable[[Any], Awaitable[None]], _requests: Any, context: Any) -> None:

@@ -1,11 +1,13 @@
-"""The slots that clients without a credential share."""
+"""The slots that clients without a credential share, and what a watch is sent."""
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
+from grpc_health.v1 import health_pb2
 
-from gateway.api.grpc.health import ClientSlots
+from gateway.api.grpc.health import ClientSlots, Health
 
 
 async def hold(slots: ClientSlots, peer: str) -> str:
@@ -53,3 +55,37 @@ async def test_a_slot_is_lost_after_its_time() -> None:
     await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED, timeout=5)
     assert second.done()
     assert await first
+
+
+class SlowContext:
+    """The context of a watch, whose responses are written when the test lets them be."""
+
+    def __init__(self, service: str) -> None:
+        self._request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+        self.written: list[str] = []
+        self.writes, self.may_continue = asyncio.Event(), asyncio.Event()
+
+    def peer(self) -> str:
+        return "ipv4:10.0.0.1:1"
+
+    async def read(self) -> bytes:
+        return self._request
+
+    async def write(self, response: Any) -> None:
+        self.written.append(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+        self.writes.set()
+        await self.may_continue.wait()
+
+
+@pytest.mark.parametrize(("service", "sent"), [("", ["SERVING", "NOT_SERVING"]), ("other", ["SERVICE_UNKNOWN"])])
+async def test_draining_while_a_watch_begins(service: str, sent: list[str]) -> None:
+    """A watch learns that the server drains, also if its first response is only being written then."""
+    health, context = Health(()), SlowContext(service)
+    watching = asyncio.create_task(health.watch(context))
+    async with asyncio.timeout(20):
+        await context.writes.wait()
+        health.drain()
+        health.close_watches()
+        context.may_continue.set()
+        await watching
+    assert context.written == sent
