@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientSession
 from connect_client import ConnectClient
 from google.rpc import error_details_pb2, status_pb2
+from relay import Relay, relayed
 
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
@@ -60,13 +61,17 @@ class Success:
 
 @dataclass(slots=True)
 class World:
-    """A client of the server, and the sandbox with its list of received calls."""
+    """A client of the server, and the sandbox with its list of received calls.
+
+    `account` is between the gateway and the account API.
+    """
 
     channel: grpc.aio.Channel
     server: RunningGrpcServer
     gateway: Gateway
     session: ClientSession
     control: str
+    account: Relay
     sent: dict[str, Any] = field(default_factory=dict)
     connect: ConnectClient | None = None
 
@@ -132,7 +137,7 @@ class World:
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until the condition is true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await condition():  # noqa: ASYNC110 - the other side of a socket sets no event
                 await asyncio.sleep(0.01)
 
@@ -163,18 +168,19 @@ def parse_status(status: status_pb2.Status) -> Failure:
     )
 
 
-def settings_for(sandbox: SandboxServer, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
+def settings_for(sandbox: SandboxServer, account_url: str, changed: Mapping[str, dict[str, Any] | None]) -> Settings:
     """Return the settings of a gateway over a sandbox, with changed settings of sources; None leaves a source out.
 
-    Reference data is not cached, so that calls can be counted.
+    Reference data is not cached, so that calls can be counted. The timeout of a source is longer than that of a call,
+    so that no call ends by it unless a test sets another one.
     """
     sources: dict[str, dict[str, Any]] = {
-        "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
+        "account": {"base_url": account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
         "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
         "reseller": {"base_url": sandbox.reseller_url, "token": RESELLER_TOKEN, "reseller_id": RESELLER_ID},
     }
     merged = {
-        name: source | (changed.get(name) or {})
+        name: {"timeout": 120} | source | (changed.get(name) or {})
         for name, source in sources.items()
         if changed.get(name, {}) is not None
     }
@@ -188,7 +194,8 @@ async def opened(
     """Open a separate world."""
     async with (
         SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox,
-        Gateway(settings_for(sandbox, sources)) as gateway,
+        relayed(sandbox.account_url) as account,
+        Gateway(settings_for(sandbox, account.url, sources)) as gateway,
         ClientSession() as session,
     ):
         server = await start_grpc(
@@ -200,7 +207,7 @@ async def opened(
         )
         try:
             async with grpc.aio.insecure_channel(server.address) as channel:
-                yield World(channel, server, gateway, session, sandbox.control_url)
+                yield World(channel, server, gateway, session, sandbox.control_url, account)
         finally:
             await server.stop(0)
 

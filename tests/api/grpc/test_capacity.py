@@ -9,6 +9,7 @@ import grpc
 import pytest
 from aiohttp import ClientSession
 from google.rpc import error_details_pb2, status_pb2
+from relay import Relay, relayed
 
 from gateway import Settings
 from gateway.app.serving import Addresses, serving
@@ -21,11 +22,19 @@ Start = Callable[..., Any]
 
 
 class BothSurfaces:
-    """Clients of both surfaces of a gateway, and its sandbox."""
+    """Clients of both surfaces of a gateway, its sandbox, and a relay between them."""
 
-    def __init__(self, addresses: Addresses, sandbox: SandboxServer, channel: grpc.aio.Channel, session: ClientSession):
+    def __init__(
+        self,
+        addresses: Addresses,
+        sandbox: SandboxServer,
+        account: Relay,
+        channel: grpc.aio.Channel,
+        session: ClientSession,
+    ) -> None:
         self._url = addresses.http
         self._control = sandbox.control_url
+        self.account = account
         self._channel = channel
         self._session = session
 
@@ -57,20 +66,12 @@ class BothSurfaces:
         async with self._session.get(f"{self._control}/calls") as response:
             return len(await response.json())
 
-    async def started(self, call: Any) -> Any:
-        """Start a call, and return its task when the sandbox has received it."""
-        before = await self.calls()
+    async def held(self, call: Any) -> Any:
+        """Start a call, and return its task when the relay holds its request to the source."""
+        self.account.hold()
         task = asyncio.ensure_future(call)
-        async with asyncio.timeout(10):
-            while await self.calls() == before:  # noqa: ASYNC110 - the other side of a socket sets no event
-                await asyncio.sleep(0.01)
+        await self.account.holds_something()
         return task
-
-    async def slow_down(self, seconds: float) -> None:
-        """Delay the response to the next call."""
-        fault = {"source": "account", "kind": "slow", "delay": seconds}
-        async with self._session.post(f"{self._control}/faults", json=fault) as response:
-            assert response.status < 300, await response.text()
 
 
 @pytest.fixture
@@ -80,11 +81,13 @@ async def start() -> AsyncIterator[Start]:
 
         async def start(**further: Any) -> BothSurfaces:
             sandbox = await stack.enter_async_context(SandboxServer(SandboxOptions(users=2, rate_limits=False)))
-            account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
+            relay = await stack.enter_async_context(relayed(sandbox.account_url))
+            account = {"base_url": relay.url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID, "timeout": 60}
             settings = Settings(http_port=0, grpc_port=0, account=account, **further)
             addresses = await stack.enter_async_context(serving(settings))
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(addresses.grpc))
-            return BothSurfaces(addresses, sandbox, channel, await stack.enter_async_context(ClientSession()))
+            session = await stack.enter_async_context(ClientSession())
+            return BothSurfaces(addresses, sandbox, relay, channel, session)
 
         yield start
 
@@ -151,10 +154,10 @@ async def test_without_an_allowance(start: Start) -> None:
 async def test_one_gate_for_both(start: Start) -> None:
     """While all slots are used, by either surface, calls are refused; afterwards they are executed again."""
     both = await start(gate={"at_once": 1, "queue": 0, "patience": 2}, reference_ttl=0)
-    await both.slow_down(1)
-    first = await both.started(both.query())
+    first = await both.held(both.query())
     code, reason, seconds, _ = await refused(both.get_user())
     assert (code, reason, seconds) == (grpc.StatusCode.UNAVAILABLE, "SOURCE_UNAVAILABLE", 2)
+    both.account.release()
     assert (await first)[0] == 200
     assert (await both.get_user()).name
 
@@ -164,27 +167,27 @@ async def test_waiting_for_the_gate(start: Start) -> None:
 
     The status is from the gateway, or from the client, whose deadline ends a little later.
     """
-    both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
-    await both.slow_down(1)
-    first = await both.started(both.get_user())
+    both = await start(gate={"at_once": 1, "queue": 2, "patience": 60}, reference_ttl=0)
+    first = await both.held(both.get_user())
     second, hasty = both.get_user(), both.get_user(0.2)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await hasty
     assert raised.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert not second.done()
+    both.account.release()
     assert (await first).name == (await second).name
     assert (await both.get_user()).name
 
 
 async def test_a_query_that_has_no_time_to_wait(start: Start) -> None:
     """A query waits for a slot no longer than its timeout: then it is refused, and no source is called."""
-    both = await start(gate={"at_once": 1, "queue": 2, "patience": 10}, reference_ttl=0)
-    await both.slow_down(4)
-    first = await both.started(both.get_user())
+    both = await start(gate={"at_once": 1, "queue": 2, "patience": 60}, reference_ttl=0)
+    first = await both.held(both.get_user())
     before = await both.calls()
     status, result = await both.query(**{"X-Request-Timeout": "0.2"})
     assert not first.done()
     assert (status, result["errors"][0]["extensions"]["code"]) == (503, "SOURCE_UNAVAILABLE")
     assert "data" not in result
+    both.account.release()
     assert (await first).name
-    assert await both.calls() == before
+    assert await both.calls() == before + 1  # the one that was held

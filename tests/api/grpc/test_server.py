@@ -54,18 +54,25 @@ async def test_health_of_another_service(world: Any) -> None:
 
 async def test_stopping_lets_calls_finish(world: Any) -> None:
     """A stopping server finishes its running calls and refuses new ones."""
-    await world.fault(source="account", kind="slow", delay=0.4, times=1)
+    world.account.hold()
     running = world.start("GetRole", id="rl_admin0000000")
+    await world.account.holds_something()
+    stopping = asyncio.create_task(world.server.stop(60))
+    health: Any = health_pb2_grpc.HealthStub(world.channel)
 
-    async def started() -> bool:
-        return bool(await world.calls())
+    async def refused() -> bool:
+        try:
+            await health.Check(health_pb2.HealthCheckRequest())
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.UNAVAILABLE
+        return False
 
-    await world.until(started)
-    stopping = asyncio.create_task(world.server.stop(5))
+    await world.until(refused)
+    world.account.release()
     assert (await running).name == "Admin"
     await stopping
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await world.start("GetRole", id="rl_admin0000000", timeout=2)
+        await world.start("GetRole", id="rl_admin0000000")
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -76,17 +83,17 @@ async def test_stopping_lets_calls_finish(world: Any) -> None:
         ("GetUser", {"id": "acus_adalovelace1", "source": users_pb2.USER_SOURCE_ACCOUNT}, None),
     ],
 )
-async def test_a_call_that_the_stop_ends(world: Any, method: str, fields: Any, outcome: str | None) -> None:
+async def test_a_call_that_the_stop_ends(
+    world: Any, monkeypatch: pytest.MonkeyPatch, method: str, fields: Any, outcome: str | None
+) -> None:
     """A call that is still running at the end of the grace is UNAVAILABLE; a change has the outcome `unknown`."""
-    await world.fault(source="account", kind="slow", delay=2, times=1)
+    monkeypatch.setattr("gateway.api.grpc.server._CLOSE_TIMEOUT", 30.0)  # for the status, on a busy machine
+    world.account.hold()
     running = asyncio.ensure_future(world.fail(method, **fields))
-
-    async def started() -> bool:
-        return bool(await world.calls())
-
-    await world.until(started)
-    await world.server.stop(0.3)
+    await world.account.holds_something()
+    await world.server.stop(30.2)
     failure = await running
+    world.account.release()
     assert (failure.status.name, failure.reason) == ("UNAVAILABLE", "SOURCE_UNAVAILABLE")
     assert failure.metadata.get("outcome") == outcome
     assert failure.retry_after
@@ -96,14 +103,17 @@ async def test_a_request_that_does_not_arrive(world: Any) -> None:
     """A call whose message does not arrive before its deadline is no mistake of the client: it may be repeated."""
 
     async def nothing() -> AsyncIterator[bytes]:
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)
         yield b""
 
-    call = world.channel.stream_unary(f"/{SERVICE}/UpdateAccountUser")(nothing(), timeout=2)
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    status = rpc_status.from_call(failed.value)
+    status = None
+    for _ in range(20):
+        call = world.channel.stream_unary(f"/{SERVICE}/UpdateAccountUser")(nothing(), timeout=1)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call
+        assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        if (status := rpc_status.from_call(failed.value)) is not None:
+            break  # else the client was first: the server has 50 ms to respond before the deadline
     assert status is not None
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
@@ -128,7 +138,7 @@ async def test_idle_connections(service: UserService) -> None:
     """A connection without calls is closed after some time; a channel connects again, and a watch keeps its own."""
     server = await start_grpc(service, GrpcOptions(port=0, max_connection_idle=0.5))
     try:
-        async with grpc.aio.insecure_channel(server.address) as channel, asyncio.timeout(10):
+        async with grpc.aio.insecure_channel(server.address) as channel, asyncio.timeout(30):
             stub: Any = health_pb2_grpc.HealthStub(channel)
             watch = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
             assert (await watch.read()).status == SERVING
@@ -276,7 +286,7 @@ async def _healthy(address: str, credentials: Any) -> bool:
     async with grpc.aio.secure_channel(address, credentials, options) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
-            return bool((await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)).status == SERVING)
+            return bool((await stub.Check(health_pb2.HealthCheckRequest(), timeout=20)).status == SERVING)
         except grpc.aio.AioRpcError:
             return False
 

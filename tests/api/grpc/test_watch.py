@@ -46,7 +46,7 @@ async def quiet(call: Any) -> bool:
 
 async def read_on(call: Any, events: list[Any]) -> None:
     """Read a stream to its end."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (event := await call.read()) is not grpc.aio.EOF:
             events.append(event)
 
