@@ -122,7 +122,7 @@ async def test_replicas(sandbox: SandboxServer) -> None:
             user = await gateway.users.update_account_user(USER, {"name": "Ada L."}, idempotency_key="one")
             assert user.name == "Ada L."
         assert await changes_of(sandbox) == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             result = await event
         assert result.data == {"userChanged": {"user": {"name": "Ada L."}}}
         await events.aclose()
@@ -241,7 +241,7 @@ async def test_a_clock(sandbox: SandboxServer) -> None:
     async with Gateway(Settings(account=account), state=CommonState(Common()), clock=clock) as gateway:
         events = gateway.users.subscribe()
         event = asyncio.ensure_future(anext(events))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.01)
             await gateway.users.update_account_user(USER, {"name": "Ada L."})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.errors import Outcome
+from gateway.models import UserSource
 from gateway.state.redis.client import connect
-from gateway.testing import Sandbox
+from gateway.testing import ResellerUser, Sandbox
 
 __all__ = ["redis_url"]
 
@@ -22,12 +23,17 @@ INTERVAL = 30.0
 
 
 class World:
-    """The two gateways, and the sandbox, whose clock is theirs."""
+    """The two gateways, and the sandbox, whose clock is theirs.
 
-    def __init__(self, sandbox: Sandbox, gateways: list[Gateway], session: ClientSession) -> None:
+    `marked` is the id of a user whose changes mark the end of others: events have the same order everywhere.
+    """
+
+    def __init__(self, sandbox: Sandbox, gateways: list[Gateway], session: ClientSession, marked: str) -> None:
         self.sandbox = sandbox
         self.gateways = gateways
         self.session = session
+        self._marked = marked
+        self._marks = 0
 
     async def read(self, query: str) -> tuple[list[Any], int]:
         """Return what each gateway answers to a query, and the number of calls of both for it."""
@@ -50,17 +56,49 @@ class World:
             assert response.ok, await response.text()
 
     async def poll(self) -> None:
-        """Let the gateways poll, and wait until nothing more happens."""
+        """Let the gateways poll all sources, and wait until both know what was found."""
+        before = [rounds(gateway) for gateway in self.gateways]
         self.sandbox.clock.advance(INTERVAL)
-        await settle(self.sandbox)
+        for gateway, counts in zip(self.gateways, before, strict=True):
+            await polled(gateway, counts)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until both gateways know of all changes that were reported until now."""
+        self._marks += 1
+        name = f"Mark {self._marks}"
+
+        async def is_seen(gateway: Gateway) -> None:
+            async with aclosing(gateway.users.subscribe(ids=[self._marked])) as events:
+                async for event in events:
+                    if event.user.first_name == name:
+                        return
+
+        async with asyncio.timeout(30):
+            seeing = [asyncio.create_task(is_seen(gateway)) for gateway in self.gateways]
+            while not all(gateway._entered.events.subscribers for gateway in self.gateways):  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+            await self.gateways[0].users.update_reseller_user(self._marked, {"first_name": name})
+            await asyncio.gather(*seeing)
+            while any(gateway._entered.events.subscribers for gateway in self.gateways):  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
 
 
-async def settle(sandbox: Sandbox) -> None:
-    """Wait until the polls that have begun are over: no call for some time."""
-    calls = -1
-    while calls != len(sandbox.calls):
-        calls = len(sandbox.calls)
-        await asyncio.sleep(0.3)
+def rounds(gateway: Gateway) -> list[float]:
+    """Return how often a gateway has polled each source, or found that another one does."""
+    counts = dict.fromkeys(map(str, UserSource), 0.0)
+    for family in gateway.metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name == "gateway_polls_total":
+                counts[sample.labels["source"]] += sample.value
+    return list(counts.values())
+
+
+async def polled(gateway: Gateway, before: list[float]) -> None:
+    """Wait until a gateway has polled each source more often than before."""
+    async with asyncio.timeout(30):
+        while any(now <= then for now, then in zip(rounds(gateway), before, strict=True)):  # noqa: ASYNC110 - another task counts
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -70,13 +108,16 @@ async def world(redis_url: str) -> AsyncIterator[World]:
     await client.aclose()
     async with AsyncExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(users=12, clock=StillClock()))
-        polled = {name: {"poll_interval": INTERVAL} for name in ("account", "softwareone", "reseller")}
+        # A pause before another attempt would be one on the clock, which stands still.
+        each = {name: {"poll_interval": INTERVAL, "max_attempts": 1} for name in map(str, UserSource)}
         gateways = []
         for _ in range(2):
-            settings = sandbox.settings(keep_mode="on", redis_url=redis_url, **polled)
+            settings = sandbox.settings(keep_mode="on", redis_url=redis_url, **each)
             gateways.append(await stack.enter_async_context(Gateway(settings, clock=sandbox.clock)))
-            await settle(sandbox)
-        yield World(sandbox, gateways, await stack.enter_async_context(ClientSession()))
+            await polled(gateways[-1], [0.0] * len(each))
+        session = await stack.enter_async_context(ClientSession())
+        marked = sandbox.seed(ResellerUser(first_name="Mark"))
+        yield World(sandbox, gateways, session, marked)
 
 
 async def test_changes_in_the_sources(world: World) -> None:
@@ -116,6 +157,7 @@ async def test_an_echo_costs_no_read(world: World) -> None:
     await world.read(query)
     change = f'mutation {{ updateAccountUser(id: "{ADA}", input: {{name: "Ada King"}}) {{ name }} }}'
     assert not (await world.gateways[0].execute(change)).errors
+    await world.settle()
     answers, calls = await world.read(query)
     assert [answer["user"]["name"] for answer in answers] == ["Ada King"] * 2
     assert calls == 1  # by the other one
@@ -132,5 +174,6 @@ async def test_an_unknown_outcome(world: World) -> None:
     change = f'mutation {{ updateAccountUser(id: "{ADA}", input: {{name: "Ada King"}}) {{ name }} }}'
     (error,) = (await world.gateways[0].execute(change)).errors or ()
     assert error.extensions["outcome"] == Outcome.UNKNOWN
+    await world.settle()
     answers, _ = await world.read(query)
     assert [answer["user"]["name"] for answer in answers] == ["Ada King"] * 2

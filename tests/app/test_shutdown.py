@@ -13,6 +13,7 @@ import anyio
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientResponse, ClientSession
 from ports import free_port
+from relay import relayed
 
 from gateway import Gateway, Settings
 from gateway.state import MemoryState
@@ -30,12 +31,13 @@ async def test_a_signal(host: str) -> None:
     """A host that gets SIGTERM finishes the running change, ends the subscription, and leaves nothing open."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/people/graphql"
-    with Sandbox() as sandbox:
+    async with Sandbox() as sandbox, relayed(sandbox.account_url) as relay:
         account = sandbox.settings().account
         environment = {
             "PATH": "/usr/bin",
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "GATEWAY_ACCOUNT__BASE_URL": account.base_url or "",
+            "GATEWAY_ACCOUNT__BASE_URL": relay.url,
+            "GATEWAY_ACCOUNT__TIMEOUT": "60",
             "GATEWAY_ACCOUNT__TOKEN": account.token.get_secret_value() if account.token else "",
             "GATEWAY_ACCOUNT__ACCOUNT_ID": account.account_id,
         }
@@ -52,14 +54,15 @@ async def test_a_signal(host: str) -> None:
         try:
             async with ClientSession() as session:
                 await responds(session, url, process)
-                sandbox.fail("account", "slow", method="PATCH", delay=3.0)
+                relay.hold()
                 subscription = await session.post(url, json={"query": CHANGED}, headers={"Accept": "text/event-stream"})
                 assert subscription.status == 200
                 change = asyncio.ensure_future(send(session, url))
-                await change_sent(sandbox)
+                await relay.holds_something()
                 process.send_signal(signal.SIGTERM)
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(30):
                     await read_to_the_end(subscription)
+                    relay.release()
                     output = (await process.stdout.read()).decode() if process.stdout else ""
                     status = await process.wait()
                 assert await change == 200
@@ -103,9 +106,13 @@ async def read_to_the_end(response: ClientResponse) -> None:
 
 
 class HangingState(MemoryState):
-    is_closed = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts = asyncio.Event()
+        self.is_closed = False
 
     async def start(self) -> None:
+        self.starts.set()
         await asyncio.Event().wait()
 
     async def aclose(self) -> None:
@@ -116,8 +123,12 @@ async def test_cancelled_while_it_opens() -> None:
     """A gateway whose start is cancelled has closed what it had opened, and leaves no task and no log handler."""
     before, handlers = asyncio.all_tasks(), [*logging.getLogger("gateway").handlers]
     state = HangingState()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(Gateway(Settings(), state=state).__aenter__(), 0.05)
+    opening = asyncio.create_task(Gateway(Settings(), state=state).__aenter__())
+    async with asyncio.timeout(30):
+        await state.starts.wait()
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
     assert state.is_closed
     assert asyncio.all_tasks() == before
     assert logging.getLogger("gateway").handlers == handlers
@@ -127,9 +138,9 @@ async def test_cancelled_while_it_closes() -> None:
     """Who does not wait for a running change loses its response: its outcome is unknown, and no task is left."""
     before = asyncio.all_tasks()
     with Sandbox() as sandbox:
-        gateway = Gateway(sandbox.settings())
+        gateway = Gateway(sandbox.settings(account={"timeout": 120}))
         await gateway.__aenter__()
-        sandbox.fail("account", "slow", method="PATCH", delay=1.0)
+        sandbox.fail("account", "slow", method="PATCH", delay=60)
         change = asyncio.ensure_future(gateway.execute(RENAME))
         await change_sent(sandbox)
         with pytest.raises(TimeoutError):
@@ -190,7 +201,7 @@ async def test_signals_are_passed_on() -> None:
             with gateway.drain_on_signals():
                 assert gateway.ready
                 signal.raise_signal(signal.SIGTERM)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     while gateway.ready:  # noqa: ASYNC110 - it has no event
                         await asyncio.sleep(0.01)
         assert received == [signal.SIGTERM]

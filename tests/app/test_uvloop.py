@@ -36,13 +36,13 @@ def test_in_its_event_loop(client: Any, server: Any) -> None:
                     await socket.send_json({"type": "connection_init"})
                     assert (await socket.receive_json())["type"] == "connection_ack"
                     await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": CHANGED}})
-                    async with asyncio.timeout(5):
+                    async with asyncio.timeout(20):
                         while not gateway._entered.events.subscribers:  # noqa: ASYNC110 - the log sets no event
                             await asyncio.sleep(0.01)
                     body = {"query": RENAME, "variables": {"id": USER, "name": "Ada L."}}
                     async with session.post(url, json=body) as response:
                         assert await response.json() == {"data": {"updateAccountUser": {"name": "Ada L."}}}
-                    event = json.loads((await socket.receive(5)).data)
+                    event = json.loads((await socket.receive(20)).data)
                     assert event["payload"]["data"] == {"userChanged": {"user": {"name": "Ada L."}}}
                 async with grpc.aio.insecure_channel(rpc.address) as channel:
                     request = users_pb2.GetUserRequest(id=USER, source=users_pb2.USER_SOURCE_ACCOUNT)

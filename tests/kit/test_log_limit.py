@@ -44,9 +44,10 @@ def test_many_records(written: tuple[logging.Logger, list[str]], monkeypatch: py
     assert "left_out" not in lines[19]
 
 
-def test_kinds(written: tuple[logging.Logger, list[str]]) -> None:
+def test_kinds(written: tuple[logging.Logger, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of other lines, texts and exceptions are not affected, nor are those below WARNING."""
     logger, lines = written
+    monkeypatch.setattr("gateway.kit.log_limit.time.monotonic", lambda: 100.0)
 
     def fail(kind: type[Exception]) -> None:
         try:

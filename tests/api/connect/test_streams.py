@@ -198,7 +198,7 @@ async def test_a_client_that_leaves_a_mounted_application(monkeypatch: pytest.Mo
             assert response.headers["usergateway-resume-token"]
             open_calls = gateway._parts.connect._endpoint._admission.open_calls
             assert open_calls._number == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while open_calls._number:  # noqa: ASYNC110 - no event shows it
                 await asyncio.sleep(0.01)
         await runner.cleanup()
@@ -218,7 +218,7 @@ async def test_a_revoked_credential(open_world: Any) -> None:
 
 async def ended(world: Any, count: int) -> None:
     """Wait until so many requests have ended."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(world.reports) < count:
             await asyncio.sleep(0.01)
             world.gateway._telemetry.flush()

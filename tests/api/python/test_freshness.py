@@ -90,7 +90,7 @@ async def test_stale_while_it_is_read_again(keeping: Gateway, gateway_sandbox: S
     [given] = stale
     assert (given.source, given.id, given.reason) == (ACCOUNT, ADA_ID, StaleReason.REVALIDATING)
     assert given.age == 60
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(gateway_sandbox.calls) < 2:  # noqa: ASYNC110 - the sandbox has a thread of its own
             await asyncio.sleep(0.01)
     gateway_sandbox.advance(60)

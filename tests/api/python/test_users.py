@@ -278,7 +278,7 @@ async def test_subscription(gateway: Gateway) -> None:
     async for event in gateway.users.subscribe(ids=[first.user.id], resume_token=first.id):
         assert event.user.name == "Ada Byron"
         break
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while gateway._parts.events.subscribers:  # noqa: ASYNC110 - the loop that was left sets no event
             await asyncio.sleep(0.01)
 
@@ -309,7 +309,7 @@ async def test_draining(gateway: Gateway) -> None:
     typed = asyncio.ensure_future(_all(gateway))
     document = asyncio.ensure_future(_all_results(gateway))
     await _subscribed(gateway, 2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await gateway.drain()
         assert await typed == []
         assert await document == []
@@ -340,7 +340,7 @@ async def _all_results(gateway: Gateway) -> list[object]:
 
 async def _subscribed(gateway: Gateway, number: int = 1) -> None:
     """Wait until there are so many subscriptions."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while gateway._parts.events.subscribers < number:  # noqa: ASYNC110 - a subscription sets no event
             await asyncio.sleep(0.01)
 
