@@ -128,6 +128,6 @@ def test_in_several_threads() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert errors == []
     assert names == {name: {name} for name in ("One", "Two", "Three")}

@@ -37,7 +37,7 @@ def run_tests_in(tmp_path: Path) -> Callable[..., str]:
             env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return done.stdout + done.stderr

@@ -111,7 +111,7 @@ async def test_replays_errors(sandbox: Sandbox, tmp_path: Path) -> None:
     """A call that had no response fails in the same way when it is replayed."""
     path = tmp_path / "use.json"
     settings = sandbox.settings(account={"timeout": 0.2, "max_attempts": 1})
-    sandbox.fail("account", "slow", delay=5)
+    sandbox.fail("account", "slow", delay=60)
     for _ in range(2):
         async with Gateway(settings, transport=RecordingTransport(path)) as gateway:
             with pytest.raises(SourceTimeout):

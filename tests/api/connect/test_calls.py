@@ -89,7 +89,7 @@ HEADER_FIELDS: list[tuple[Any, ...]] = [
     ({"Content-Type": "application/json; charset=utf-8"}, 200, None),
     ({"Connect-Protocol-Version": "1"}, 200, None),
     ({"Connect-Protocol-Version": "2"}, 400, "invalid_argument"),
-    ({"Connect-Timeout-Ms": "5000"}, 200, None),
+    ({"Connect-Timeout-Ms": "60000"}, 200, None),
     ({"Connect-Timeout-Ms": "0"}, 504, "deadline_exceeded"),
     *[({"Connect-Timeout-Ms": value}, 400, "invalid_argument") for value in ("-1", "1.5", "soon", "12345678901")],
     *[({"Content-Encoding": value}, 501, "unimplemented") for value in ("snappy", "br", "deflate", "gzip, gzip")],

@@ -61,7 +61,7 @@ async def watching(node: Node, address: str, **request: Any) -> AsyncIterator[as
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield process.stdout
             process.stdin.close()
             assert json.loads((await process.stdout.read()).splitlines()[-1]) == {"ended": "CANCELLED"}

@@ -52,9 +52,9 @@ async def test_blocking_calls(world: Any) -> None:
     def calls() -> tuple[v1.User, list[str]]:
         with grpc.insecure_channel(world.server.address) as channel:
             service = users_pb2_grpc.UserServiceStub(channel)
-            user = service.GetUser(v1.GetUserRequest(id="acus_adalovelace1", source=v1.USER_SOURCE_ACCOUNT), timeout=10)
+            user = service.GetUser(v1.GetUserRequest(id="acus_adalovelace1", source=v1.USER_SOURCE_ACCOUNT), timeout=30)
             with pytest.raises(grpc.RpcError) as raised:
-                service.UpdateAccountUser(v1.UpdateAccountUserRequest(id=user.id, user={"email": "no"}), timeout=10)
+                service.UpdateAccountUser(v1.UpdateAccountUserRequest(id=user.id, user={"email": "no"}), timeout=30)
             status = rpc_status.from_call(raised.value)
             bad = error_details_pb2.BadRequest()
             [detail] = [detail for detail in status.details if detail.Is(bad.DESCRIPTOR)]

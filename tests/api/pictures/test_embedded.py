@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from aiohttp import ClientSession, web
 from fastapi import FastAPI
+from still_clock import StillClock
 from web_app import running
 
 from gateway import Gateway, Settings
@@ -22,16 +23,16 @@ QUERY = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { imageUrl } }'
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[..., Any]]:
-    """Opens gateways over one sandbox, with further settings."""
+    """Opens gateways over one sandbox and with one clock, which ends no window of URLs, with further settings."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(SandboxServer())
+        sandbox, clock = await stack.enter_async_context(SandboxServer()), StillClock()
 
         async def open_gateway(**settings: Any) -> Gateway:
             sources: dict[str, Any] = {
                 "account": {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID},
                 "softwareone": {"base_url": sandbox.softwareone_url, "token": SOFTWAREONE_TOKEN},
             }
-            return await stack.enter_async_context(Gateway(Settings(grpc_port=0, **sources, **settings)))
+            return await stack.enter_async_context(Gateway(Settings(grpc_port=0, **sources, **settings), clock=clock))
 
         yield open_gateway
 
@@ -61,7 +62,7 @@ async def test_in_an_asgi_application(opened: Any) -> None:
     server = uvicorn.Server(uvicorn.Config(outer, port=0, log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not server.started:  # noqa: ASYNC110 - uvicorn sets no event
                 await asyncio.sleep(0.01)
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession, web
+from still_clock import StillClock
 from web_app import running
 
 from gateway import Gateway, Settings
@@ -46,7 +47,7 @@ class Servers:
         source: Any = {"base_url": self.url, "token": "t"}
         origins = [self.url.replace("127.0.0.1", "localhost")] if storage else []
         self.gateway = await self.stack.enter_async_context(
-            Gateway(Settings(account=source | {"picture_origins": origins}, softwareone=source))
+            Gateway(Settings(account=source | {"picture_origins": origins}, softwareone=source), clock=StillClock())
         )
         self.http = await self.stack.enter_async_context(running(self.gateway.aiohttp_app()))
         self.session = await self.stack.enter_async_context(ClientSession())

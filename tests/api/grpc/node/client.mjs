@@ -16,7 +16,7 @@ function call(method, request, extra = {}) {
   metadata.set("x-request-id", `node-${method}`);
   return new Promise((resolve) => {
     let said;
-    const begun = client[method](request, metadata, { deadline: Date.now() + 10_000 }, (error, answer) => {
+    const begun = client[method](request, metadata, { deadline: Date.now() + 30_000 }, (error, answer) => {
       said = error ? { error: told(error) } : { answer };
     });
     begun.on("status", ({ metadata: trailers }) => {
