@@ -213,8 +213,9 @@ async def test_a_slow_reader(world: Any) -> None:
     assert [event.user.source_id for event in received] == [f"acus_{number}" for number in range(published)]
 
 
-async def test_draining(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_draining(world: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A draining server sends the queued events and then UNAVAILABLE; it refuses streams and accepts calls."""
+    monkeypatch.setattr("gateway.api.grpc.watching._DRAIN_TIMEOUT", 60.0)  # a busy machine may need longer than 1 s
     call, idle = await watch(world), await watch(world, sources=[users_pb2.USER_SOURCE_RESELLER])
     for number in range(100):
         publish(world, number)
