@@ -95,7 +95,7 @@ async def _check(service: UserService, cursors: Cursors, principal: Principal, r
         assert {record.name for record in found} <= {credential}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ROUNDS, st.sampled_from([0.0, 30.0]))
 async def test_forwarded_credentials_are_kept_apart(rounds: list[Any], ttl: float) -> None:
     """Each caller gets only data that was read with its credential, and none without a credential or a scope.
@@ -138,7 +138,7 @@ async def _check_provided(
         assert {record.name for record in found} <= {f"Bearer {tenant}" if tenant else CONFIGURED}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from([*PROVIDED, ANYONE]), st.sampled_from(REQUESTS)), max_size=6), max_size=4

@@ -69,18 +69,17 @@ def account_url() -> Iterator[str]:
         SandboxOptions(rate_limits=False, dialect="april")
     )  # the server that the document describes
     # Started in that thread: an SQLite connection belongs to the thread that opened it.
-    asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result(30)
     yield sandbox.account_url
-    asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result(30)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
+    thread.join()
     loop.close()
 
 
 @account_schema.parametrize()
 @hypothesis.settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(hypothesis.HealthCheck),

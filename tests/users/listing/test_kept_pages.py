@@ -176,7 +176,7 @@ async def _walk(world: World, clock: Clock, steps: list[Step], rest: int) -> lis
     raise AssertionError("the walk does not end")
 
 
-@settings(max_examples=250, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(st.builds(make_world, POPULATION, POPULATION, POPULATION, max_windows=MAX_WINDOWS), STEPS, PAGE)
 def test_walks_over_kept_pages(world: World, steps: list[Step], rest: int) -> None:
     """With pages as old as they may be, users who stay are returned once, whoever is created or deleted unnoticed."""

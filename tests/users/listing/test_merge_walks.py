@@ -18,9 +18,7 @@ POPULATION = st.lists(TICKS, max_size=30) | st.lists(st.sampled_from([10, 20]), 
 MAX_WINDOWS = st.tuples(st.integers(1, 9), st.integers(2, 9), st.integers(7, 12))
 WORLDS = st.builds(make_world, POPULATION, POPULATION, POPULATION, max_windows=MAX_WINDOWS)
 PAGE = st.integers(1, 9)
-THOROUGHLY = settings(
-    max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+THOROUGHLY = settings(max_examples=500, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 _MOST_DELETED = 7  # of one source: one less than the hashes in an anchor
 
 
