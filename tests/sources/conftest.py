@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sources.moved_time import MovedTime
 from sources.raw import KeepOpen, RawServer, read_request
 
 from gateway.app.sources import build
@@ -18,6 +19,9 @@ from gateway.sources.http.aiohttp_transport import AiohttpTransport
 from gateway.sources.http.exchange import Request, Response, Transport, TransportLimits
 from gateway.sources.http.lean.transport import LeanTransport
 from gateway.users.model import UserSource
+
+UNREACHED = {"total": 60.0, "connect": 60.0, "read": 60.0, "keep_alive": 60.0}  # seconds
+"""Limits of a transport whose calls succeed."""
 
 
 @dataclass
@@ -102,6 +106,12 @@ def _paths(document: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
 
 
 @pytest.fixture
+def moved_time(monkeypatch: pytest.MonkeyPatch) -> MovedTime:
+    """The time of the event loop, which the test moves on."""
+    return MovedTime(monkeypatch)
+
+
+@pytest.fixture
 async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
     """A function that starts a server with these replies, which it sends in their order, repeating the last one.
 
@@ -118,7 +128,10 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
                 raw_server.connections += 1
                 with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                     while True:
-                        raw_server.requests.append(await read_request(reader))
+                        request = await read_request(reader)
+                        async with raw_server.arrivals:
+                            raw_server.requests.append(request)
+                            raw_server.arrivals.notify_all()
                         reply = replies[min(len(raw_server.requests), len(replies)) - 1]
                         content, end = reply if isinstance(reply, tuple) else (reply, reply)
                         writer.write(content or b"")
@@ -146,11 +159,14 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
 
 @pytest.fixture(params=[AiohttpTransport, LeanTransport], ids=["aiohttp", "lean"])
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Transport]]:
-    """A function that makes a real transport with these limits; tests run once with each."""
+    """A function that makes a real transport with these limits; tests run once with each.
+
+    The other limits are longer than anything takes.
+    """
     async with contextlib.AsyncExitStack() as stack:
 
         def make(*, tls: ssl.SSLContext | None = None, **limits: Any) -> Transport:
-            made = request.param(TransportLimits(**limits), tls=tls)
+            made = request.param(TransportLimits(**UNREACHED | limits), tls=tls)
             stack.push_async_callback(made.aclose)
             return made
 

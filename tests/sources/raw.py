@@ -1,7 +1,7 @@
 """A server that sends any bytes: what it received, and its responses."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["KEEP", "KeepOpen", "RawServer", "read_request"]
 
@@ -13,6 +13,12 @@ class RawServer:
     url: str
     requests: list[tuple[bytes, bytes]]
     connections: int = 0
+    arrivals: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def received(self, count: int) -> None:
+        """Wait until so many requests have arrived."""
+        async with asyncio.timeout(10), self.arrivals:
+            await self.arrivals.wait_for(lambda: len(self.requests) >= count)
 
     @property
     def methods(self) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP, KeepOpen, read_request
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
@@ -199,18 +200,21 @@ async def test_cancelled_call(served: Any, transport: Any) -> None:
 
 async def test_cancelled_while_waiting(served: Any, transport: Any) -> None:
     """Calls that are cancelled while they wait for a connection do not take one, and the others get theirs."""
-    go = asyncio.Event()
+    connected, go = asyncio.Semaphore(0), asyncio.Event()
 
     async def waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_head(reader)
+        connected.release()
         while True:
-            await read_head(reader)
             await go.wait()
             writer.write(KEEP)
+            await read_head(reader)
 
     url = f"http://127.0.0.1:{await served(waiting)}/"
     calls = transport(connections=2)
     tasks = [asyncio.create_task(calls.send(call(url))) for _ in range(20)]
-    await asyncio.sleep(0.02)
+    for _ in range(2):
+        await connected.acquire()
     for task in tasks[1:20:2]:
         task.cancel()
     go.set()
@@ -252,7 +256,7 @@ async def test_connection_limit(served: Any, transport: Any) -> None:
             current -= 1
 
     url = f"http://127.0.0.1:{await served(counted)}/"
-    calls = transport(connections=3, connect=8)
+    calls = transport(connections=3)
     responses = await asyncio.gather(*(calls.send(call(url)) for _ in range(200)))
     assert {response.body for response in responses} == {b"{}"}
     assert maximum == 3
@@ -273,9 +277,7 @@ async def test_closing_during_calls(raw: Any, transport: Any) -> None:
     server = await raw(None)
     calls = transport(connections=1)
     under_way = [asyncio.create_task(calls.send(call(server.url, "PUT", b"{}"))) for _ in range(2)]
-    async with asyncio.timeout(10):
-        while not server.requests:  # noqa: ASYNC110 - the fixture sets no event
-            await asyncio.sleep(0.01)
+    await server.received(1)
     await calls.aclose()
     async with asyncio.timeout(10):
         first, second = await asyncio.gather(*under_way, return_exceptions=True)
@@ -323,21 +325,24 @@ async def test_a_large_change(served: Any, transport: Any) -> None:
     assert received == [5_000_000] * 2
 
 
-async def test_read_timeout(served: Any, transport: Any) -> None:
+async def test_read_timeout(served: Any, transport: Any, moved_time: MovedTime) -> None:
     """The read timeout starts again with each read: a response may take longer in all."""
+    piece = b"x" * 10_000_000  # more than the buffers of the sockets hold: the client has read some when it is written
 
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(0)
         await read_head(reader)
-        writer.write(OK + b"Content-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(0.2)
-            writer.write(b"x")
+        writer.write(OK + b"Content-Length: %d\r\n\r\n" % (3 * len(piece)))
+        for _ in range(3):
+            writer.write(piece)
+            await writer.drain()
+            moved_time.move(600)
 
-    calls = transport(read=1, total=20)
-    assert (await calls.send(call(f"http://127.0.0.1:{await served(drip)}/"))).body == b"x" * 8
+    calls = transport(**UNLIMITED | {"read": 1_000})
+    assert (await calls.send(call(f"http://127.0.0.1:{await served(slow)}/"))).body == piece * 3
 
 
-async def test_timeout_of_each_call(served: Any, transport: Any) -> None:
+async def test_timeout_of_each_call(served: Any, transport: Any, moved_time: MovedTime) -> None:
     """The timeout of a call starts with it, whatever happened on its connection before."""
     replies = 0
 
@@ -346,10 +351,11 @@ async def test_timeout_of_each_call(served: Any, transport: Any) -> None:
         while True:
             await read_head(reader)
             replies += 1
-            await asyncio.sleep(0.5 if replies < 4 else 5)
-            writer.write(KEEP)
+            moved_time.move(500 if replies < 4 else 5_000)
+            if replies < 4:
+                writer.write(KEEP)
 
-    calls = transport(total=1.3)
+    calls = transport(**UNLIMITED | {"total": 1_300})
     url = f"http://127.0.0.1:{await served(slower)}/"
     for _ in range(3):
         assert (await calls.send(call(url))).status == 200
@@ -457,8 +463,9 @@ async def test_server_without_tls(served: Any, transport: Any, handle: str) -> N
         else:
             await reader.read()
 
+    limits = {} if handle == "plain" else {"connect": 0.3}
     with pytest.raises(SourceError) as caught:
-        await transport(connect=0.3).send(call(f"https://localhost:{await served(plain)}/", "PUT", b"{}"))
+        await transport(**limits).send(call(f"https://localhost:{await served(plain)}/", "PUT", b"{}"))
     assert type(caught.value) is (SourceUnavailable if handle == "plain" else SourceTimeout)
     assert caught.value.outcome is None
 

@@ -39,6 +39,7 @@ async def test_written_with_a_connection(raw: Any, transport: Any) -> None:
         asyncio.create_task(calls.send(call(server.url, on_write=lambda name=name: written.append(name))))
         for name in ("first", "second")
     ]
+    await server.received(1)
     await asyncio.sleep(0.2)
     assert written == ["first"]
     for task in tasks:
@@ -64,6 +65,7 @@ class TwiceAnswering:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.connections = 0
+        self.answered_twice = threading.Semaphore(0)
         self._pause = pause
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -85,6 +87,7 @@ class TwiceAnswering:
                 connection.sendall(KEEP)
                 time.sleep(self._pause)
                 connection.sendall(WRONG)
+                self.answered_twice.release()
                 while connection.recv(65536):
                     connection.sendall(KEEP)
             except OSError:
@@ -110,7 +113,7 @@ async def test_answered_twice(twice: TwiceAnswering, transport: Any) -> None:
     bodies = []
     for _ in range(5):
         bodies.append((await calls.send(call(twice.url))).body)
-        time.sleep(0.03)  # noqa: ASYNC251 - the event loop is too busy to read what arrives in the meantime
+        assert twice.answered_twice.acquire(timeout=10)  # the event loop is too busy to read what arrives meanwhile
     assert bodies == [b"{}"] * 5
     assert twice.connections == 5
     await calls.aclose()
@@ -122,7 +125,7 @@ async def test_answered_twice_to_waiting_calls(twice: TwiceAnswering, transport:
 
     async def one() -> bytes:
         body: bytes = (await calls.send(call(twice.url))).body
-        time.sleep(0.03)  # noqa: ASYNC251 - as above
+        assert twice.answered_twice.acquire(timeout=10)  # as above
         return body
 
     results = await asyncio.gather(*(one() for _ in range(5)), return_exceptions=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP, read_request
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
@@ -134,7 +135,7 @@ async def test_slow_source(slow_reader: Any, transport: Any) -> None:
     sending = asyncio.create_task(transport().send(put(url, content)))
     await server.head_received.wait()
     before = -1
-    while content.read != before:  # until it pauses
+    while not content.read or content.read != before:  # until it pauses
         before = content.read
         await asyncio.sleep(0.1)
     assert 0 < content.read < LARGE / 2
@@ -173,11 +174,14 @@ async def test_cancelled(slow_reader: Any, transport: Any) -> None:
     assert content.read < LARGE
 
 
-async def test_sending_times_out(slow_reader: Any, transport: Any) -> None:
+async def test_sending_times_out(slow_reader: Any, transport: Any, moved_time: MovedTime) -> None:
     """If a source does not read all of a change in time, the outcome is unknown."""
-    url, _ = await slow_reader()
+    url, server = await slow_reader()
+    sending = asyncio.create_task(transport(**UNLIMITED | {"total": 300}).send(put(url, CountedContent())))
+    await server.head_received.wait()
+    await moved_time.expire(sending)
     with pytest.raises(SourceTimeout) as caught:
-        await transport(total=0.3).send(put(url, CountedContent()))
+        await sending
     assert caught.value.outcome is Outcome.UNKNOWN
 
 

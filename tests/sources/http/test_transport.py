@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
@@ -111,21 +112,27 @@ async def test_no_such_host(transport: Any) -> None:
     assert error.outcome is None
 
 
-@pytest.mark.parametrize(("method", "outcome"), [("GET", None), ("PUT", Outcome.UNKNOWN), ("POST", Outcome.UNKNOWN)])
-@pytest.mark.parametrize("limits", [{"read": 0.2}, {"total": 0.2}])
-async def test_no_response_in_time(raw: Any, transport: Any, method: str, outcome: Any, limits: Any) -> None:
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize("limited", ["read", "total"])
+async def test_no_response_in_time(raw: Any, transport: Any, moved_time: MovedTime, method: str, limited: str) -> None:
     """If a source received a change and does not respond in time, the outcome is unknown."""
     server = await raw(None)
-    error = await failure(transport(**limits), call(server.url, method))
+    failing = asyncio.ensure_future(failure(transport(**UNLIMITED | {limited: 200}), call(server.url, method)))
+    await server.received(1)
+    await moved_time.expire(failing)
+    error = await failing
     assert isinstance(error, SourceTimeout)
-    assert error.outcome is outcome
+    assert error.outcome is (None if method == "GET" else Outcome.UNKNOWN)
     assert server.methods == [method]
 
 
-async def test_stalled_body(raw: Any, transport: Any) -> None:
+async def test_stalled_body(raw: Any, transport: Any, moved_time: MovedTime) -> None:
     """The timeout covers the response to its last byte."""
     server = await raw((HEAD + b"Content-Length: 40\r\n\r\nhalf of it", None))
-    error = await failure(transport(total=0.2), call(server.url, "PATCH"))
+    failing = asyncio.ensure_future(failure(transport(**UNLIMITED | {"total": 200}), call(server.url, "PATCH")))
+    await server.received(1)
+    await moved_time.expire(failing)
+    error = await failing
     assert isinstance(error, SourceTimeout)
     assert error.outcome is Outcome.UNKNOWN
 
@@ -145,14 +152,16 @@ async def test_no_connection_in_time(transport: Any) -> None:
     assert error.outcome is None
 
 
-async def test_no_free_connection_in_time(raw: Any, transport: Any) -> None:
+async def test_no_free_connection_in_time(raw: Any, transport: Any, moved_time: MovedTime) -> None:
     """A change that only waited for a free connection was not sent."""
     server = await raw(None)
-    calls = transport(connections=1, connect=0.2, total=0.5)
-    first, second = await asyncio.gather(
-        failure(calls, call(server.url, "PUT", b"{}")), failure(calls, call(server.url, "PUT", b"{}"))
-    )
-    assert (first.outcome, second.outcome) == (Outcome.UNKNOWN, None)
+    calls = transport(connections=1, **UNLIMITED | {"connect": 200, "total": 1_000})
+    first, second = (asyncio.ensure_future(failure(calls, call(server.url, "PUT", b"{}"))) for _ in range(2))
+    await server.received(1)
+    await moved_time.expire(second)
+    assert not first.done()
+    await moved_time.expire(first)
+    assert ((await first).outcome, (await second).outcome) == (Outcome.UNKNOWN, None)
     assert server.methods == ["PUT"]
 
 

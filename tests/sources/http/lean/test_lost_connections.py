@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from sources.conftest import UNREACHED
+from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
@@ -63,7 +65,7 @@ async def lean_transport() -> AsyncIterator[Callable[..., LeanTransport]]:
     made: list[LeanTransport] = []
 
     def make(**limits: Any) -> LeanTransport:
-        made.append(LeanTransport(TransportLimits(**limits)))
+        made.append(LeanTransport(TransportLimits(**UNREACHED | limits)))
         return made[-1]
 
     yield make
@@ -89,7 +91,7 @@ async def test_reset_before_anything_was_sent(threaded: ThreadedServer, lean_tra
     [connection] = pool._idle
     threaded.close_first(reset=True)
     with pytest.raises(SourceUnavailable) as caught:  # as if it had been reset after the check before its reuse
-        connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 1)
+        connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 60)
     assert caught.value.outcome is None
 
 
@@ -101,7 +103,7 @@ async def test_closed_unnoticed(threaded: ThreadedServer, lean_transport: Any) -
     [connection] = pool._idle
     threaded.close_first(reset=False)
     with pytest.raises(SourceUnavailable) as caught:
-        await connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 1)
+        await connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 60)
     assert caught.value.outcome is Outcome.UNKNOWN
     assert len(threaded.accepted) == 1
 
@@ -167,7 +169,7 @@ async def test_no_slot_is_lost(raw: Any, lean_transport: Any) -> None:
 async def test_cancelled_with_a_connection(raw: Any, lean_transport: Any, reply: bytes, rounds: int) -> None:
     """A call that is cancelled when it has just got a connection or a slot passes it on."""
     server = await raw(reply)
-    lean = lean_transport(connections=1, connect=0.5)
+    lean = lean_transport(connections=1)
 
     async def first() -> None:
         await lean.send(change(server.url))
@@ -199,14 +201,17 @@ async def test_one_timer(raw: Any, lean_transport: Any) -> None:
     assert timer.cancelled()
 
 
-async def test_timer_of_a_later_call(raw: Any, lean_transport: Any) -> None:
+async def test_timer_of_a_later_call(raw: Any, lean_transport: Any, moved_time: MovedTime) -> None:
     """The one timer is also exact for a call that began long after it was set."""
     server = await raw(KEEP, KEEP, None)
-    lean = lean_transport(connections=1, total=0.4)
+    lean = lean_transport(connections=1, **UNLIMITED | {"total": 4_000})
     for _ in range(2):
         await lean.send(change(server.url))
-        await asyncio.sleep(0.3)
-    started = asyncio.get_running_loop().time()
+        moved_time.move(3_000)
+    started = moved_time.now()
+    late = asyncio.ensure_future(lean.send(change(server.url)))
+    await server.received(3)
+    await moved_time.expire(late)
+    assert 4_000 <= moved_time.now() - started < 6_000
     with pytest.raises(SourceTimeout):
-        await lean.send(change(server.url))
-    assert asyncio.get_running_loop().time() - started >= 0.4
+        await late
