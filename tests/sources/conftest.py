@@ -137,6 +137,7 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
                         writer.write(content or b"")
                         await writer.drain()
                         if end is None:
+                            raw_server.on_silence()
                             await stopped.wait()
                         if not isinstance(reply, KeepOpen):
                             break

@@ -1,6 +1,7 @@
 """A server that sends any bytes: what it received, and its responses."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 __all__ = ["KEEP", "KeepOpen", "RawServer", "read_request"]
@@ -8,11 +9,15 @@ __all__ = ["KEEP", "KeepOpen", "RawServer", "read_request"]
 
 @dataclass
 class RawServer:
-    """The URL of a server, its received requests (pairs of head and body), and the number of connections."""
+    """The URL of a server, its received requests (pairs of head and body), and the number of connections.
+
+    `on_silence` is called for each request that gets no complete response.
+    """
 
     url: str
     requests: list[tuple[bytes, bytes]]
     connections: int = 0
+    on_silence: Callable[[], None] = lambda: None
     arrivals: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def received(self, count: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sources.http.steps.fakes import Log
+from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP, KeepOpen, read_request
 
 from gateway.calls import CallList, current_calls
@@ -33,7 +34,7 @@ from gateway.users.model import UserSource
 class Calls:
     """A pipeline with a lean transport, and all that it reports."""
 
-    def __init__(self, url: str, *, fast: bool, total: float = 5.0, timeout: float = 10.0, **settings: Any) -> None:
+    def __init__(self, url: str, *, fast: bool, total: float = 1e6, timeout: float = 1e7, **settings: Any) -> None:
         self.url = url
         self.log = Log()
         self.attempts: list[tuple[str, str]] = []
@@ -41,7 +42,7 @@ class Calls:
         self.budget = RetryBudget(BudgetSettings(per_second=0, max_saved=50, ratio=1.0))
         self.pacing = Pacing(Rate(1000, 1.0), observe=self.log)
         self.circuit = Circuit(CircuitSettings(min_calls=4, window=300.0), observe=self.log)
-        self.transport = LeanTransport(TransportLimits(total=total))
+        self.transport = LeanTransport(TransportLimits(**UNLIMITED | {"total": total}))
         step_settings = StepSettings(timeout=timeout, retry=RetrySettings(first_wait=0.0), **settings)
         chosen = steps(
             step_settings, budget=self.budget, circuit=self.circuit, pacing=self.pacing, observe=self.log
@@ -63,7 +64,7 @@ class Calls:
         try:
             response = await self.send(request)
         except GatewayError as error:
-            cause = error.failed_call and re.sub(r"within [0-9.]+ s", "", error.failed_call.cause)
+            cause = error.failed_call and re.sub(r"within [0-9.e+]+ s", "", error.failed_call.cause)
             return type(error), error.message, error.outcome, error.retry_after, error.origin.http_status, cause
         return response.status, dict(response.headers), response.body
 
@@ -119,12 +120,13 @@ REQUESTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("requested", REQUESTS)
 @pytest.mark.parametrize("name", REPLIES)
-async def test_same_as_the_steps(raw: Any, name: str, requested: str) -> None:
+async def test_same_as_the_steps(raw: Any, moved_time: MovedTime, name: str, requested: str) -> None:
     """A caller, the source, metrics, the log and the budgets see the same of a call, whatever its source responds."""
     seen = []
     for fast in (True, False):
         server = await raw(KEEP, *REPLIES[name])
-        calls = Calls(server.url, fast=fast, total=0.1)
+        server.on_silence = lambda: moved_time.move(2_000)
+        calls = Calls(server.url, fast=fast, total=1_000)
         current_calls.set(calls.records)
         assert (await calls.send(calls.request())).status == 200
         outcome = await calls.outcome(calls.request(**REQUESTS[requested]))
@@ -209,19 +211,25 @@ async def connected(held: HeldServer, **settings: Any) -> Calls:
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_the_first_caller_leaves(held: HeldServer, late: bool) -> None:  # noqa: FBT001 - a table's column
+async def test_the_first_caller_leaves(
+    held: HeldServer,
+    moved_time: MovedTime,
+    late: bool,  # noqa: FBT001 - a table's column
+) -> None:
     """Its call goes on for those that have joined it, whether it is cancelled or late: there is no further call."""
     calls = await connected(held)
 
     async def first() -> Response:
-        with operation(timeout=0.05 if late else None, calls=CallList()):
+        with operation(timeout=50 if late else None, calls=CallList()):
             return await calls.send(calls.request())
 
     tasks = [asyncio.ensure_future(first())]
     await held.until(lambda: len(held.requests) == 2)
     tasks += [asyncio.ensure_future(calls.send(calls.request())) for _ in range(2)]
     await asyncio.sleep(0)
-    if not late:
+    if late:
+        await moved_time.expire(tasks[0])
+    else:
         tasks[0].cancel()
     results = await asyncio.gather(tasks[0], return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError | GatewayError)
@@ -232,12 +240,12 @@ async def test_the_first_caller_leaves(held: HeldServer, late: bool) -> None:  #
     await calls.transport.aclose()
 
 
-async def test_the_deadline_of_one_who_left(held: HeldServer) -> None:
+async def test_the_deadline_of_one_who_left(held: HeldServer, moved_time: MovedTime) -> None:
     """The deadline of a caller that has left does not end the call, for which others wait."""
     calls = await connected(held)
 
     async def first() -> Response:
-        with operation(timeout=0.1, calls=CallList()):
+        with operation(timeout=100, calls=CallList()):
             return await calls.send(calls.request())
 
     leaving = asyncio.ensure_future(first())
@@ -245,14 +253,15 @@ async def test_the_deadline_of_one_who_left(held: HeldServer) -> None:
     second = asyncio.ensure_future(calls.outcome(calls.request()))
     await asyncio.sleep(0)
     leaving.cancel()
-    await asyncio.sleep(0.15)  # its deadline has passed
+    moved_time.move(200)
+    await asyncio.sleep(0.15)  # its deadline has passed, and the timer has fired
     await held.respond(1)
     assert await second == (200, {"content-length": "2"}, b"{}")
     assert calls.attempts == [("GET", "200")] * 2
     await calls.transport.aclose()
 
 
-async def test_the_last_one_leaves_before_its_deadline(held: HeldServer) -> None:
+async def test_the_last_one_leaves_before_its_deadline(held: HeldServer, moved_time: MovedTime) -> None:
     """It is no evidence about the source, also if the deadline of the first caller, who has left, has passed."""
     calls = await connected(held)
     calls.circuit._settings = CircuitSettings(min_calls=1, ratio=0.1, hung_after=0.0)
@@ -261,9 +270,10 @@ async def test_the_last_one_leaves_before_its_deadline(held: HeldServer) -> None
         with operation(timeout=seconds, calls=CallList()):
             return await calls.send(calls.request())
 
-    first = asyncio.ensure_future(read(0.05))
+    first = asyncio.ensure_future(read(50))
     await held.until(lambda: len(held.requests) == 2)
-    second = asyncio.ensure_future(read(5))
+    second = asyncio.ensure_future(read(5_000))
+    await moved_time.expire(first)
     await asyncio.gather(first, return_exceptions=True)
     second.cancel()
     await held.until(lambda: held.closed == 1)
@@ -377,7 +387,7 @@ async def test_the_ordinary_call(held: HeldServer) -> None:
     await calls.transport.aclose()
 
 
-async def test_the_deadline(held: HeldServer) -> None:
+async def test_the_deadline(held: HeldServer, moved_time: MovedTime) -> None:
     """A call ends at the deadline of its operation, and a change that was written has an unknown outcome then."""
     seen = []
     for fast in (True, False):
@@ -389,8 +399,12 @@ async def test_the_deadline(held: HeldServer) -> None:
         await first
         outcomes = []
         for arguments in REQUESTS.values():
-            current_deadline.set(Deadline.after(0.05))
-            outcomes.append(await calls.outcome(calls.request(**arguments)))
+            current_deadline.set(Deadline.after(50))
+            sent = len(held.requests)
+            calling = asyncio.ensure_future(calls.outcome(calls.request(**arguments)))
+            await held.until(lambda sent=sent: len(held.requests) > sent)
+            await moved_time.expire(calling)
+            outcomes.append(await calling)
         current_deadline.set(None)
         seen.append((outcomes, calls.reported))
         await calls.transport.aclose()
