@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from callers.conftest import Clock
+from callers.rounds import CheckRounds
 
 from gateway import Gateway, Settings
 from gateway.auth import Authenticate, Connection, Principal
@@ -52,7 +54,7 @@ def test_secrets_are_not_shown() -> None:
 async def test_a_caller() -> None:
     """The caller is the one that the embedding program returns."""
     authenticate: Authenticate = returning(ADA)
-    assert await GivenAuthentication(authenticate, timeout=1)(REQUEST) is ADA
+    assert await GivenAuthentication(authenticate, timeout=60)(REQUEST) is ADA
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ async def test_a_caller() -> None:
 async def test_refused(returned: object, code: Code) -> None:
     """Errors of the gateway pass as they are; all others are INTERNAL, with the cause for the log alone."""
     with pytest.raises(GatewayError) as refused:
-        await GivenAuthentication(returning(returned), timeout=1)(REQUEST)
+        await GivenAuthentication(returning(returned), timeout=60)(REQUEST)
     assert refused.value.code is code
     assert "s3cret" not in str(refused.value)
     if isinstance(returned, GatewayError):
@@ -106,18 +108,18 @@ async def test_callers_of_the_settings() -> None:
                 raise Unauthenticated("The API key was not accepted.")
             return Principal("key:billing")
 
-    authenticate = GivenAuthentication(returning(None), Authentication(Keys()), timeout=1)  # type: ignore[arg-type]  # what it needs
+    authenticate = GivenAuthentication(returning(None), Authentication(Keys()), timeout=60)  # type: ignore[arg-type]  # what it needs
     assert (await authenticate(Connection("http", {"x-api-key": "k"}))).name == "key:billing"
     with pytest.raises(Unauthenticated, match="not accepted"):
         await authenticate(Connection("http", {"x-api-key": "x"}))
-    assert await GivenAuthentication(returning(ADA), Authentication(Keys()), timeout=1)(REQUEST) is ADA  # type: ignore[arg-type]  # as above
+    assert await GivenAuthentication(returning(ADA), Authentication(Keys()), timeout=60)(REQUEST) is ADA  # type: ignore[arg-type]  # as above
 
 
 async def test_forwarded_credentials() -> None:
     """A caller of the embedding program has the headers that are forwarded, unless it has others for the source."""
     forwards = {"account": {"x-account": "authorization"}, "reseller": {"x-reseller": "authorization"}}
     returned = Principal("ada", forwarded={"reseller": {"authorization": "from the session"}})
-    authenticate = GivenAuthentication(returning(returned), forwards=forwards, timeout=1)
+    authenticate = GivenAuthentication(returning(returned), forwards=forwards, timeout=60)
     principal = await authenticate(Connection("http", {"x-account": "sent", "x-reseller": "sent"}))
     assert principal.forwarded == {
         "account": {"authorization": "sent"},
@@ -146,32 +148,23 @@ class Sessions:
         return self.changes
 
 
-async def watched(sessions: Authenticate, *, is_ended: bool, meanwhile: Callable[[], None]) -> list[GatewayError]:
+async def watched(sessions: Authenticate, clock: Clock, *, meanwhile: Callable[[], None]) -> list[GatewayError]:
     """Watch a connection during a change of the sessions; return what was reported."""
-    given = GivenAuthentication(sessions, timeout=1)
-    checks = 0
-
-    def version() -> object:
-        nonlocal checks
-        checks += 1  # it is read at the beginning of each
-        return given.version()
-
-    credentials = CredentialWatch(given, by_headers=False, version=version)
+    given = GivenAuthentication(sessions, timeout=60, now=clock)
+    rounds = CheckRounds(given.version)
+    credentials = CredentialWatch(given, by_headers=False, version=rounds, now=clock)
     connection = Connection("websocket", {"cookie": "session=1"})
     reported: list[GatewayError] = []
     try:
         with credentials.watch(connection, await credentials.authenticate(connection), reported.append):
             meanwhile()
-            async with asyncio.timeout(5):
-                # When the second check begins, the first one after the change is over.
-                while checks < 2 or (is_ended and not reported):  # noqa: ASYNC110 - a check sets no event
-                    await asyncio.sleep(0.02)
+            await rounds.passed()
     finally:
         await credentials.aclose()
     return reported
 
 
-async def test_the_end_of_a_session() -> None:
+async def test_the_end_of_a_session(clock: Clock) -> None:
     """An open connection ends when `version` changes and its session is not known any more."""
     sessions = Sessions(**{"1": ADA})
 
@@ -179,31 +172,32 @@ async def test_the_end_of_a_session() -> None:
         sessions.principals.clear()
         sessions.changes += 1
 
-    [reason] = await watched(sessions, is_ended=True, meanwhile=log_out)
+    [reason] = await watched(sessions, clock, meanwhile=log_out)
     assert isinstance(reason, Unauthenticated)
 
 
-async def test_a_session_that_is_prolonged() -> None:
+async def test_a_session_that_is_prolonged(clock: Clock) -> None:
     """When the principal of an open connection expires, it is authenticated again, and goes on."""
-    sessions = Sessions(**{"1": Principal("ada", expires=time.time() + 0.1)})
+    sessions = Sessions(**{"1": Principal("ada", expires=clock.now + 100)})
 
     def prolong() -> None:
-        sessions.principals["1"] = Principal("ada", expires=time.time() + 60)
+        sessions.principals["1"] = Principal("ada", expires=clock.now + 1000)
+        clock.now += 100
 
-    assert await watched(sessions, is_ended=False, meanwhile=prolong) == []
-    await asyncio.sleep(0)
+    assert await watched(sessions, clock, meanwhile=prolong) == []
     assert sessions.checks >= 2
 
 
 @pytest.mark.parametrize("failure", [None, ZeroDivisionError(), SourceUnavailable("Not now.")], ids=repr)
-async def test_a_session_that_expires(failure: Exception | None) -> None:
+async def test_a_session_that_expires(clock: Clock, failure: Exception | None) -> None:
     """It ends if it is not prolonged, or that cannot be found out."""
-    sessions = Sessions(**{"1": Principal("ada", expires=time.time() + 0.1)})
+    sessions = Sessions(**{"1": Principal("ada", expires=clock.now + 100)})
 
     def fail() -> None:
         sessions.failure = failure
+        clock.now += 100
 
-    [reason] = await watched(sessions, is_ended=True, meanwhile=fail)
+    [reason] = await watched(sessions, clock, meanwhile=fail)
     assert isinstance(reason, Unauthenticated)
 
 
@@ -211,7 +205,7 @@ async def test_a_session_that_expires(failure: Exception | None) -> None:
 async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> None:
     """A connection whose session was read before `revoke` ends, unless its session is valid."""
     sessions = Sessions(**{"1": ADA})
-    credentials = CredentialWatch(GivenAuthentication(sessions, timeout=1), by_headers=False)
+    credentials = CredentialWatch(GivenAuthentication(sessions, timeout=60), by_headers=False)
     principal = await credentials.authenticate(REQUEST)
     if is_logged_out:
         sessions.principals.clear()
@@ -219,7 +213,7 @@ async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> Non
     reported: list[GatewayError] = []
     try:
         with credentials.watch(REQUEST, principal, reported.append):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while sessions.checks < 2:  # noqa: ASYNC110 - the checks set no event
                     await asyncio.sleep(0.02)
             await asyncio.sleep(0)
@@ -258,25 +252,27 @@ async def test_revoked_while_a_session_is_prolonged() -> None:
 
 async def checked(sessions: Sessions, times: int) -> None:
     """Wait until the sessions were read so many times."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while sessions.checks < times:  # noqa: ASYNC110 - the checks set no event
             await asyncio.sleep(0.02)
 
 
 async def test_a_subscription_after_a_revocation() -> None:
     """A principal that was given without a connection may begin again at once: there is nothing to verify."""
-    credentials = CredentialWatch(GivenAuthentication(Sessions(), timeout=1), by_headers=False)
+    given = GivenAuthentication(Sessions(), timeout=60)
+    rounds = CheckRounds(given.version)
+    credentials = CredentialWatch(given, by_headers=False, version=rounds)
     reported: list[GatewayError] = []
     try:
         credentials.revoke("ada")
         with credentials.watch(None, ADA, reported.append):
-            await asyncio.sleep(0.4)
+            await rounds.passed()
         assert reported == []
     finally:
         await credentials.aclose()
 
 
-async def test_failures_of_the_embedding_program(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_of_the_embedding_program(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """A connection whose session cannot be verified now stays open; each failure is logged, and not too often."""
     sessions = Sessions(**{"1": ADA})
 
@@ -284,14 +280,14 @@ async def test_failures_of_the_embedding_program(caplog: pytest.LogCaptureFixtur
         sessions.failure = KeyError("database")
         sessions.changes += 1
 
-    assert await watched(sessions, is_ended=False, meanwhile=fail) == []
+    assert await watched(sessions, clock, meanwhile=fail) == []
     assert caplog.text.count("could not be verified") == 1
     sessions = Sessions(**{"1": ADA})
 
     def break_version() -> None:
         sessions.changes = -1
 
-    assert await watched(sessions, is_ended=False, meanwhile=break_version) == []
+    assert await watched(sessions, clock, meanwhile=break_version) == []
     assert caplog.text.count("`version`") == 1
 
 

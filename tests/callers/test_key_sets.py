@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import orjson
@@ -30,10 +29,41 @@ async def session() -> AsyncIterator[ClientSession]:
         yield session
 
 
+class Fetches:
+    """Fetches the key set over HTTP, and counts the fetches that have ended."""
+
+    def __init__(self, session: ClientSession, issuer: Issuer) -> None:
+        self._session = session
+        self._issuer = issuer
+        self._ended = 0
+        self._ends = asyncio.Event()
+
+    async def __call__(self) -> bytes:
+        try:
+            return await fetch_key_set(self._session, self._issuer.url)
+        finally:  # what was fetched is used without a further wait
+            self._ended += 1
+            self._ends.set()
+
+    async def ended(self, count: int) -> None:
+        """Wait until so many have ended and their keys are used."""
+        async with asyncio.timeout(20):
+            while self._ended < count:
+                self._ends.clear()
+                await self._ends.wait()
+        await asyncio.sleep(0)  # then its task has ended as well
+
+
 @pytest.fixture
-async def keys(session: ClientSession, issuer: Issuer, clock: Any) -> AsyncIterator[FetchedKeys]:
+def fetches(session: ClientSession, issuer: Issuer) -> Fetches:
+    """No fetch yet."""
+    return Fetches(session, issuer)
+
+
+@pytest.fixture
+async def keys(fetches: Fetches, clock: Any) -> AsyncIterator[FetchedKeys]:
     """The keys of the issuer, fetched over HTTP."""
-    keys = FetchedKeys(partial(fetch_key_set, session, issuer.url), PUBLIC, ttl=300, burst=3, pause=30, clock=clock)
+    keys = FetchedKeys(fetches, PUBLIC, ttl=300, burst=3, pause=30, clock=clock)
     yield keys
     await keys.aclose()
 
@@ -42,14 +72,6 @@ async def keys(session: ClientSession, issuer: Issuer, clock: Any) -> AsyncItera
 def tokens(keys: FetchedKeys) -> TokenVerifier:
     """A verifier for tokens of the issuer."""
     return TokenVerifier(TokenRules(ISSUER, (AUDIENCE,), KNOWN), keys)
-
-
-async def fetched(issuer: Issuer, count: int) -> None:
-    """Wait until the keys were fetched that often and the last response was processed."""
-    async with asyncio.timeout(5):
-        while issuer.fetches < count:  # noqa: ASYNC110 - the other side of a socket sets no event
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
 
 
 async def test_fetched_once(tokens: TokenVerifier, issuer: Issuer) -> None:
@@ -88,14 +110,16 @@ async def test_a_flood_of_unknown_kids_is_bounded(tokens: TokenVerifier, issuer:
     assert issuer.fetches == fetches + 1
 
 
-async def test_old_keys_are_used_while_new_ones_are_fetched(tokens: TokenVerifier, issuer: Issuer, clock: Any) -> None:
+async def test_old_keys_are_used_while_new_ones_are_fetched(
+    tokens: TokenVerifier, issuer: Issuer, fetches: Fetches, clock: Any
+) -> None:
     """Keys that are older than `ttl` are fetched in the background; requests do not wait for them."""
     token = issuer.token()
     await tokens.principal(token)
     clock.now += 300
     issuer.rotate("k2")
     await tokens.principal(token)
-    await fetched(issuer, 2)
+    await fetches.ended(2)
     with pytest.raises(Unauthenticated):
         await tokens.principal(token)
 
@@ -104,7 +128,14 @@ async def test_old_keys_are_used_while_new_ones_are_fetched(tokens: TokenVerifie
     ("status", "body"), [(500, None), (302, None), (200, b"<html>"), (200, b'{"keys":[]}'), (200, b" " * 300_000)]
 )
 async def test_a_failing_fetch_keeps_the_keys(
-    tokens: TokenVerifier, issuer: Issuer, clock: Any, caplog: Any, *, status: int, body: bytes | None
+    tokens: TokenVerifier,
+    issuer: Issuer,
+    fetches: Fetches,
+    clock: Any,
+    caplog: Any,
+    *,
+    status: int,
+    body: bytes | None,
 ) -> None:
     """After a failed fetch, or a response without keys, the known keys stay in use; it is repeated after a pause."""
     await tokens.principal(issuer.token())
@@ -114,18 +145,18 @@ async def test_a_failing_fetch_keeps_the_keys(
         for number in range(20):
             await tokens.principal(issuer.token(sub=f"u{number}"))
             await asyncio.sleep(0)
-        await fetched(issuer, 2)
+        await fetches.ended(2)
     assert issuer.fetches == 2
     assert "the known keys stay in use" in caplog.text
     assert issuer.url not in caplog.text
     with caplog.at_level(logging.INFO):
         clock.now += 30
         await tokens.principal(issuer.token(sub="again"))
-        await fetched(issuer, 3)
+        await fetches.ended(3)
         issuer.status, issuer.body = 200, None
         clock.now += 30
         await tokens.principal(issuer.token(sub="once more"))
-        await fetched(issuer, 4)
+        await fetches.ended(4)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from callers.rounds import CheckRounds
 
 from gateway.callers.connection import Connection
 from gateway.callers.revocation import CredentialWatch
@@ -44,9 +45,9 @@ class Callers:
 class Uses:
     """Open connections of callers, and what was reported to each."""
 
-    def __init__(self, callers: Callers, credentials: CredentialWatch) -> None:
-        self._callers = callers
+    def __init__(self, credentials: CredentialWatch, rounds: CheckRounds) -> None:
         self._credentials = credentials
+        self._rounds = rounds
         self._stack = ExitStack()
         self.reported: dict[str, list[str]] = {}
 
@@ -67,12 +68,12 @@ class Uses:
         self._stack.close()
 
     async def until(self, **reported: list[str]) -> None:
-        """Wait until exactly this has been reported, and nothing to the others; then that it stays so."""
+        """Wait until exactly this has been reported, and nothing to the others; then that it stays so in a round."""
         wanted = {name: reported.get(name, []) for name in self.reported}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.reported != wanted:  # noqa: ASYNC110 - the checks set no event
                 await asyncio.sleep(0.02)
-        await asyncio.sleep(0.6)
+        await self._rounds.passed()
         assert self.reported == wanted
 
 
@@ -85,8 +86,9 @@ def callers() -> Callers:
 @pytest.fixture
 async def uses(callers: Callers, clock: Any) -> AsyncIterator[Uses]:
     """No open connections yet."""
-    credentials = CredentialWatch(callers, version=callers.version, now=clock)
-    uses = Uses(callers, credentials)
+    rounds = CheckRounds(callers.version)
+    credentials = CredentialWatch(callers, version=rounds, now=clock)
+    uses = Uses(credentials, rounds)
     yield uses
     uses.close()
     await credentials.aclose()
@@ -127,7 +129,7 @@ async def test_a_change_since_the_authentication(callers: Callers, uses: Uses) -
     await uses.open("grace")
     principal = Principal("ada", BOTH)
     del callers.scopes["ada"]
-    await asyncio.sleep(0.6)
+    await uses.until()
     uses.watch(Connection("http", {"x-api-key": "ada"}), principal)
     await uses.until(ada=["UNAUTHENTICATED"])
 
@@ -185,7 +187,7 @@ async def test_nothing_is_left(callers: Callers, uses: Uses) -> None:
     before = asyncio.all_tasks()
     await uses.open("ada")
     uses.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while asyncio.all_tasks() != before:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
     await uses.open("ada")
