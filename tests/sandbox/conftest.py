@@ -24,6 +24,7 @@ from gateway.sandbox import (
     SandboxOptions,
     SandboxServer,
 )
+from gateway.sandbox.clock import SandboxClock
 
 USERS = "/v1/identity/account-users"
 
@@ -81,9 +82,16 @@ class World:
                 await asyncio.sleep(0.01)
 
 
-async def start_worlds(options: SandboxOptions) -> AsyncIterator[World]:
+class StandingClock(SandboxClock):
+    """A clock on which no time passes within which requests are counted."""
+
+    def monotonic(self) -> float:
+        return self.advanced
+
+
+async def start_worlds(options: SandboxOptions, clock: SandboxClock | None = None) -> AsyncIterator[World]:
     """Start a sandbox and its clients; stop them afterwards."""
-    async with SandboxServer(options) as sandbox, aiohttp.ClientSession() as session:
+    async with SandboxServer(options, clock) as sandbox, aiohttp.ClientSession() as session:
         account = {
             "Authorization": f"Bearer {ACCOUNT_TOKEN}",
             "OpenMRP-Version": "1.0.forge-preview.3",
@@ -124,8 +132,8 @@ async def april_world() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def strict_world() -> AsyncIterator[World]:
-    """A sandbox with the documented rate limits."""
-    async for world in start_worlds(SandboxOptions()):
+    """A sandbox with the documented rate limits, in one instant."""
+    async for world in start_worlds(SandboxOptions(), StandingClock()):
         yield world
 
 

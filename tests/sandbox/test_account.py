@@ -370,7 +370,7 @@ async def test_the_rate_limit_lengthens_the_wait(strict_world):
     for remaining in range(19, -1, -1):
         response = await strict_world.account("GET", f"{USERS}/{ADA}")
         assert (response.status, response.headers["RateLimit-Limit"]) == (200, "20")
-        assert int(response.headers["RateLimit-Remaining"]) >= remaining
+        assert response.headers["RateLimit-Remaining"] == str(remaining)
     waits = []
     for _ in range(4):
         response = await strict_world.account("GET", USERS, headers={"Authorization": None})

@@ -53,14 +53,15 @@ async def test_errors_are_stored_unless_they_are_transient(world):
     assert (await world.account("POST", USERS, json={"email": "y@example.com"}, headers=key)).status == 201
 
 
-async def test_a_key_in_use_is_a_conflict(world):
+async def test_a_key_in_use_is_a_conflict(world, moved_time):
     """While the first request runs, the same key is a transient 409; afterwards it is a replay."""
-    await world.fault(source="account", kind="slow", delay=1)
+    await world.fault(source="account", kind="slow", delay=100)
     first = asyncio.create_task(world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY))
     await world.received(1)
     second = await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY)
     error = second.json["error"]
     assert (second.status, error["code"], error["is_transient"]) == (409, "idempotency_in_progress", True)
+    moved_time.move(100)
     assert (await first).status == 200
     third = await world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY)
     assert third.headers["Idempotent-Replayed"] == "true"

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 import pytest
-from sources.moved_time import MovedTime
 from sources.raw import KeepOpen, RawServer, read_request
 
 from gateway.app.sources import build
@@ -103,12 +102,6 @@ def _paths(document: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
             yield (*above, name)
         if isinstance(value, dict | list):
             yield from _paths(value, (*above, name))
-
-
-@pytest.fixture
-def moved_time(monkeypatch: pytest.MonkeyPatch) -> MovedTime:
-    """The time of the event loop, which the test moves on."""
-    return MovedTime(monkeypatch)
 
 
 @pytest.fixture

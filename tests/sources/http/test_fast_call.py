@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from moved_time import UNLIMITED, MovedTime
 from sources.http.steps.fakes import Log
-from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP, KeepOpen, read_request
 
 from gateway.calls import CallList, current_calls

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sources.moved_time import UNLIMITED, MovedTime
+from moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP, read_request
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable

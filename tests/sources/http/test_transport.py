@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
-from sources.moved_time import UNLIMITED, MovedTime
+from moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable

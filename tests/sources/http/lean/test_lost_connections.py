@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from moved_time import UNLIMITED, MovedTime
 from sources.conftest import UNREACHED
-from sources.moved_time import UNLIMITED, MovedTime
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
