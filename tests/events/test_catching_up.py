@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from events.reading import caught_up, changed, settled
+from sources.http.steps.virtual import clock, on_virtual_time
 from state.server import RedisServer
 
 from gateway.errors import SourceUnavailable
@@ -53,6 +54,7 @@ async def started(stream: Any) -> ReplicatedEventLog:
         return log
 
 
+@on_virtual_time
 async def test_one_round_trip_for_all_who_wait() -> None:
     """All who wait while the end of the log is being read share the next read of it: theirs begins after they came."""
     stream = HeldStream()
@@ -74,6 +76,7 @@ async def test_one_round_trip_for_all_who_wait() -> None:
     await log.aclose()
 
 
+@on_virtual_time
 async def test_another_log_under_the_same_number() -> None:
     """A log that was lost and begins anew is not the one that was read, whatever the number of its last entry is."""
     stream = HeldStream()
@@ -88,6 +91,7 @@ async def test_another_log_under_the_same_number() -> None:
     await log.aclose()
 
 
+@on_virtual_time
 async def test_lost_entries() -> None:
     """Where the log ends before what was read here, a failover has lost entries: nobody has caught up."""
     stream = HeldStream()
@@ -97,6 +101,7 @@ async def test_lost_entries() -> None:
     await log.aclose()
 
 
+@on_virtual_time
 async def test_a_cancelled_caller() -> None:
     """A caller that leaves does not disturb those who wait for the same read, nor does the end of the log."""
     stream = HeldStream()
@@ -128,6 +133,7 @@ async def test_other_replicas(replica: Callable[..., ReplicatedEventLog]) -> Non
             assert received[-1].user.source_id == str(number)
 
 
+@on_virtual_time
 async def test_events_from_an_outage() -> None:
     """After an outage nobody catches up before the other replicas had the time to write what they could not."""
     stream = HeldStream()
@@ -182,6 +188,7 @@ async def test_a_flushed_redis(server: RedisServer, replica: Callable[..., Repli
     assert drops
 
 
+@on_virtual_time
 async def test_a_reader_that_stands_still() -> None:
     """Where entries are known and do not arrive, the next callers do not wait for them too."""
     stream = HeldStream()
@@ -189,10 +196,10 @@ async def test_a_reader_that_stands_still() -> None:
     stream.read = lambda _: asyncio.sleep(60)  # type: ignore[method-assign,assignment,return-value]  # it stands still
     await asyncio.sleep(0.01)
     stream.entries.append(b"UNKNOWN account\n")
-    with operation(timeout=0.1):
+    with operation(timeout=0.1, clock=clock):
         assert not await log.catch_up()
         assert seconds_left()  # some of the time is left for a call to the source
-    with operation(timeout=0.6):
+    with operation(timeout=0.6, clock=clock):
         assert not await log.catch_up()
     before = stream.reads
     assert not any([await log.catch_up() for _ in range(10)])

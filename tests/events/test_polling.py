@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from events.reading import queued_ids, settled
+from moved_time import MovedTime
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
@@ -243,15 +244,21 @@ async def test_overtaken(redis: Redis, poll: Any) -> None:
     assert len(log) == 2
 
 
-async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any) -> None:
+async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any, moved_time: MovedTime) -> None:
     """The lease is renewed while a round lasts, so that no other replica polls at the same time."""
     log, slow, other_source = MemoryEventLog(), FakeSource([], ["a"]), FakeSource()
     slow.unblocked.clear()
-    _, sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=1))
+    _, sleep, results = poll(slow, log, RedisPollingLock(redis, "market", lease=600))
     await slow.called.wait()
-    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=1))
+    _, other_sleep, other_results = poll(other_source, log, RedisPollingLock(redis, "market", lease=600))
+    await other_sleep.asleep()
     for _ in range(4):
-        await asyncio.sleep(0.3)
+        await redis.hincrby("usergateway:turn:market", "until", -300_000)  # as half of the lease passes for Redis
+        shortened = int(await redis.hget("usergateway:turn:market", "until") or 0)
+        moved_time.move(300)
+        async with asyncio.timeout(10):
+            while int(await redis.hget("usergateway:turn:market", "until") or 0) <= shortened:  # noqa: ASYNC110 - Redis sets no event
+                await asyncio.sleep(0.01)
         await other_sleep.round()
     slow.unblocked.set()
     await sleep.asleep()
@@ -261,7 +268,7 @@ async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any)
 async def test_the_feed_of_a_standby_replica(redis: Redis, poll: Any) -> None:
     """A replica that waits for the lock knows that the source is polled, until the one that polls fails."""
     log, clock = MemoryEventLog(), ManualClock()
-    feeds = [ChangeFeeds({MARKET: 10.0}, clock.monotonic) for _ in range(2)]
+    feeds = [ChangeFeeds({MARKET: 1000.0}, clock.monotonic) for _ in range(2)]
     source = FakeSource([], SourceUnavailable("unreachable"), [])
     locks = [RedisPollingLock(redis, "market", lease=600.0) for _ in feeds]
     _, sleep, _ = poll(source, log, locks[0], partial(feeds[0].complete, MARKET))
@@ -269,14 +276,14 @@ async def test_the_feed_of_a_standby_replica(redis: Redis, poll: Any) -> None:
     _, other_sleep, results = poll(FakeSource(), log, locks[1], partial(feeds[1].complete, MARKET))
     await other_sleep.asleep()
     assert [feed.is_reported(MARKET) for feed in feeds] == [True, True]
-    for offset, reported_changes in ((10.0, True), (19.0, True), (21.0, False)):
+    for offset, reported_changes in ((1000.0, True), (1900.0, True), (2100.0, False)):
         clock.offset = offset
         assert [feed.is_reported(MARKET) for feed in feeds] == [reported_changes] * 2
     clock.offset = 0.0
-    # While every round fails for half a minute, a replica that starts then does not take the changes as reported.
-    await redis.hincrby("usergateway:turn:market", "begun", -30_000)
+    # While every round fails for an hour, a replica that starts then does not take the changes as reported.
+    await redis.hincrby("usergateway:turn:market", "begun", -3_600_000)
     await sleep.round()
-    late = ChangeFeeds({MARKET: 10.0}, clock.monotonic)
+    late = ChangeFeeds({MARKET: 1000.0}, clock.monotonic)
     late_lock = RedisPollingLock(redis, "market", lease=600.0)
     _, late_sleep, _ = poll(FakeSource(), log, late_lock, partial(late.complete, MARKET))
     await late_sleep.asleep()

@@ -135,7 +135,7 @@ async def test_publishing_and_waiting(server: RedisServer, replica: Any) -> None
         await client.aclose()
         server.pause()
         try:
-            async with asyncio.timeout(5):  # a second, for both at the same time
+            async with asyncio.timeout(20):  # a second, for both at the same time
                 await asyncio.gather(*(log.publish_and_wait(*changed(name)) for name in ("a", "b")))
         finally:
             server.resume()
@@ -168,7 +168,7 @@ async def test_closing_while_redis_is_unreachable(
 
 async def test_closing_until_redis_is_back(server: RedisServer, replica: Any) -> None:
     """A process that stops while Redis is unreachable writes its events if Redis returns in time."""
-    log, other = replica(), replica()
+    log, other = replica(close_timeout=60.0), replica()
     async with other.subscribe() as subscription:
         log.publish(*changed("a"))
         assert await next_ids(subscription, 1) == ["a"]
