@@ -87,8 +87,22 @@ class RedisLogs:
         return self._factories[log]()
 
 
+_TIMEOUTS = [
+    "gateway.events.catching_up._TIMEOUT",
+    "gateway.events.replicated._STREAM_TIMEOUT",
+    "gateway.state.redis.client._REPLY_TIMEOUT",
+]
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log waits for Redis longer than a second, since it responds, unless a test gives another value for this."""
+    for name in _TIMEOUTS:
+        monkeypatch.setattr(name, 60.0)
+
+
 @pytest.fixture(params=["memory", "redis"])
-async def logs(request: pytest.FixtureRequest) -> AsyncIterator[Logs]:
+async def logs(request: pytest.FixtureRequest, patient: None) -> AsyncIterator[Logs]:
     """The log in memory, then in Redis; afterwards no task of it is left."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
@@ -113,7 +127,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def replica(server: RedisServer) -> AsyncIterator[Callable[..., ReplicatedEventLog]]:
+async def replica(server: RedisServer, patient: None) -> AsyncIterator[Callable[..., ReplicatedEventLog]]:
     """A function that creates the logs of replicas, all of one stream."""
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from events.reading import caught_up, changed, settled
 from sources.http.steps.virtual import clock, on_virtual_time
 from state.server import RedisServer
@@ -154,6 +155,7 @@ async def test_events_from_an_outage() -> None:
     await log.aclose()
 
 
+@pytest.mark.parametrize("patient", [False])  # Redis is away
 async def test_redis_is_away(server: RedisServer, replica: Callable[..., ReplicatedEventLog]) -> None:
     """While Redis is away nobody catches up, and but the first callers do not wait; afterwards it works again."""
     log = replica()

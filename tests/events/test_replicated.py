@@ -91,6 +91,7 @@ async def test_killed_repeatedly(server: RedisServer, replica: Any) -> None:
         assert await queued_ids(one) == await queued_ids(other) == []
 
 
+@pytest.mark.parametrize("patient", [False])  # Redis is away
 async def test_a_pause(server: RedisServer, replica: Any) -> None:
     """While Redis hangs, no caller waits for long, and no event is lost."""
     log = replica()
@@ -109,6 +110,7 @@ async def test_a_pause(server: RedisServer, replica: Any) -> None:
         assert await queued_ids(subscription) == []
 
 
+@pytest.mark.parametrize("patient", [False])  # Redis is away
 async def test_redis_is_unreachable_at_the_start(server: RedisServer, replica: Any) -> None:
     """A process can start before its Redis: until then no subscription starts, and published events wait."""
     await asyncio.to_thread(server.stop)
@@ -124,6 +126,7 @@ async def test_redis_is_unreachable_at_the_start(server: RedisServer, replica: A
         assert await next_ids(subscription, 1) == ["b"]
 
 
+@pytest.mark.parametrize("patient", [False])  # Redis is away
 async def test_publishing_and_waiting(server: RedisServer, replica: Any) -> None:
     """Whoever waits for published events finds them in Redis; if Redis hangs, nobody waits for long."""
     log = replica()
