@@ -41,11 +41,13 @@ class CredentialEcho:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     results: dict[str, bytes] = field(default_factory=dict)
     unblocked: asyncio.Event | None = None
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, request: Request) -> Response:
         credential = next(value for name, value in request.headers.items() if name.lower() == "authorization")
         url = urlsplit(request.url)
         self.calls.append((request.method, url.path, credential))
+        self.called.set()
         await asyncio.sleep(0)
         if self.unblocked is not None:
             await self.unblocked.wait()

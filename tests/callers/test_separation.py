@@ -172,7 +172,7 @@ async def test_scopes_come_before_what_is_kept(request_: Any) -> None:
     await request_(service, cursors)
     transport.unblocked = asyncio.Event()
     running = asyncio.ensure_future(request_(service.by(caller("key:b", None)), cursors))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # it waits for its call, or has ended where that is kept
     for principal in SCOPELESS:
         with pytest.raises(Forbidden):
             await request_(service.by(principal), cursors)
@@ -207,7 +207,7 @@ async def test_a_change_keeps_its_credential_to_its_end() -> None:
     transport = CredentialEcho(unblocked=asyncio.Event())
     service = service_over(transport)
     call = asyncio.ensure_future(_change(service.by(caller("key:a", "Bearer 1")), Cursors([])))
-    await asyncio.sleep(0.01)
+    await transport.called.wait()
     call.cancel()
     transport.unblocked.set()
     await service.drain()

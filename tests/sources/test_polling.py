@@ -145,7 +145,7 @@ async def test_the_first_second_of_softwareone(fake: Any, source: Any) -> None:
 async def test_states_of_one_second_in_softwareone(fake: Any, source: Any) -> None:
     """A user that has just changed is reported again by the next poll: with the same time it may be as before again."""
     market = source(UserSource.SOFTWAREONE)
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)  # so that it stays recent during the test
 
     async def poll(position: str | None, at: datetime, name: str = "Ada") -> SourceChanges:
         user = {"id": "USR-1", "firstName": name, "audit": {"created": {"at": at.isoformat()}}}
@@ -154,14 +154,14 @@ async def test_states_of_one_second_in_softwareone(fake: Any, source: Any) -> No
             fake.respond({"data": users, "$meta": {"pagination": {"offset": 0, "limit": 100, "total": len(users)}}})
         return await market.changes_since(position)
 
-    position = (await poll(None, now - timedelta(seconds=60))).position
+    position = (await poll(None, now - timedelta(seconds=180))).position
     for name in ("Ada", "Eve", "Ada"):
         found = await poll(position, now, name)
         assert [user.first_name for _, user in found.changes] == [name]
         position = found.position
-    position = (await poll(None, now - timedelta(seconds=60))).position
+    position = (await poll(None, now - timedelta(seconds=180))).position
     for count in (1, 0):  # some time ago, so that a further change would have a later time
-        found = await poll(position, now - timedelta(seconds=30), "Eve")
+        found = await poll(position, now - timedelta(seconds=120), "Eve")
         assert len(found.changes) == count
         position = found.position
 

@@ -26,10 +26,12 @@ class WaitingSource(Source):
 
     def __init__(self) -> None:
         self.principals: list[Principal] = []
+        self.called = asyncio.Event()
         self.response: asyncio.Future[User] = asyncio.get_running_loop().create_future()
 
     async def update_user(self, ref: Ref, change: Any, key: str) -> User | None:  # noqa: ARG002 - the one change of the test
         self.principals.append(current_principal.get())
+        self.called.set()
         return await self.response
 
 
@@ -64,7 +66,7 @@ def begin(service: UserService, key: str | None) -> "asyncio.Task[User]":
 async def test_completed(service: UserService, source: WaitingSource, published: list[User], key: str | None) -> None:
     """A change whose caller goes away is completed for that caller, and published."""
     caller = begin(service, key)
-    await asyncio.sleep(0.01)
+    await source.called.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -82,7 +84,7 @@ async def test_failed_meanwhile(service: UserService, source: WaitingSource, key
     defects: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
     caller = begin(service, key)
-    await asyncio.sleep(0.01)
+    await source.called.wait()
     source.response.set_exception(Conflict("refused"))
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -98,9 +100,9 @@ async def test_failed_meanwhile(service: UserService, source: WaitingSource, key
 async def test_cancelled_itself(service: UserService, source: WaitingSource) -> None:
     """A change that is cancelled because the process stops has an unknown outcome for its caller."""
     caller = begin(service, None)
-    await asyncio.sleep(0.01)
+    await source.called.wait()
     stopping = asyncio.create_task(service.drain())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)  # it waits for the change
     stopping.cancel()
     with pytest.raises(SourceUnavailable) as failed:
         await caller

@@ -118,7 +118,7 @@ async def test_the_end_of_an_operation(make_source: Any, roles: Any) -> None:
     loaders = UserService(Sources([make_source(UserSource.ACCOUNT, directories={Kind.ROLE: roles})])).loaders(PLAN)
     waiting = [asyncio.ensure_future(loaders.load(role(number))) for number in (1, 2)]
     loaders.close()
-    await asyncio.wait(waiting, timeout=5)
+    await asyncio.wait(waiting, timeout=20)
     assert all(task.cancelled() for task in waiting)
 
 

@@ -27,7 +27,7 @@ async def test_forwarded_credentials(raw: Any, source: UserSource, *, shared: bo
     """The calls of two callers with their credentials share a limit by client address, and no other one."""
     body = MISSING[source]
     server = await raw(KeepOpen(f"HTTP/1.1 404 X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body))
-    configured = {"base_url": server.url, "credentials": "forward", "rate_limit": 0.02, "timeout": 1}
+    configured = {"base_url": server.url, "credentials": "forward", "rate_limit": 0.001, "timeout": 100}
     async with Gateway(Settings.model_validate({source.value: configured})) as gateway:
         results = []
         for name in ("one", "other"):
