@@ -37,8 +37,8 @@ from gateway.users.model import (
 )
 from gateway.users.person import Person
 from gateway.users.read_plan import View
-from gateway.users.source import Unavailable
 from gateway.users.stale_data import StaleData
+from gateway.users.unavailable import Unavailable
 
 __all__ = [
     "Account",

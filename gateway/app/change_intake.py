@@ -23,7 +23,8 @@ from gateway.telemetry.telemetry import Telemetry
 from gateway.users.ids import Ref
 from gateway.users.model import User, UserSource
 from gateway.users.service import UserService
-from gateway.users.source import PolledSource, Sources
+from gateway.users.source import Sources
+from gateway.users.source_changes import PolledSource
 
 __all__ = ["build_webhooks", "drop_changed", "poll_intervals", "report_altered", "start_polling"]
 

@@ -14,7 +14,7 @@ from gateway.kit.source_titles import titled
 from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import shares_no_calls
 from gateway.users.model import UserSource
-from gateway.users.source import PolledSource
+from gateway.users.source_changes import PolledSource
 
 __all__ = ["PollResult", "Poller"]
 

@@ -24,12 +24,11 @@ from gateway.users.source import (
     Directory,
     IconSource,
     Page,
-    PolledSource,
     Source,
-    SourceChanges,
     UserQuery,
     Window,
 )
+from gateway.users.source_changes import PolledSource, SourceChanges
 
 __all__ = [
     "CallKind",

@@ -8,8 +8,9 @@ from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
 from gateway.users.model import User
 from gateway.users.reading import UserReader
-from gateway.users.source import Source, Unavailable, UserQuery, raise_most_relevant
+from gateway.users.source import Source, UserQuery
 from gateway.users.stale_page import StalePage, unavailable_sources
+from gateway.users.unavailable import Unavailable, raise_most_relevant
 
 __all__ = ["FoundPerson", "Person", "find_person"]
 

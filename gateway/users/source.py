@@ -1,17 +1,14 @@
 """What the service requires of a source, as protocols, and the types that pass between the two."""
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from gateway.errors import Code, FailedCall, GatewayError, Internal, Origin, SourceNotConfigured
-from gateway.kit.source_titles import titled
-from gateway.operation import current_operation
+from gateway.errors import Origin, SourceNotConfigured
 from gateway.users.icons import IconRules
 from gateway.users.ids import Kind, Ref
-from gateway.users.model import RoleType, Timestamp, User, UserChange, UserSource, UserStatus
+from gateway.users.model import RoleType, User, UserSource, UserStatus
 from gateway.users.probe import Probe
 
 __all__ = [
@@ -21,21 +18,14 @@ __all__ = [
     "IconSource",
     "Page",
     "PictureStore",
-    "PolledSource",
-    "ReportedChange",
     "Source",
-    "SourceChanges",
     "Sources",
-    "Unavailable",
     "UserQuery",
     "Window",
     "not_configured",
-    "raise_most_relevant",
 ]
 
 T = TypeVar("T")
-
-_LOG = logging.getLogger("gateway.users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,90 +260,3 @@ class Sources:
 def not_configured(name: UserSource) -> SourceNotConfigured:
     """Return the error of a source that has no base URL and token."""
     return SourceNotConfigured(f"The {name} source is not configured.", origin=Origin(source=name))
-
-
-@dataclass(frozen=True, slots=True)
-class SourceChanges:
-    """Changes, the oldest first, each with the user as it is now, and the position to pass to the next request.
-
-    `has_unknown`: further records of the source have changed, and which ones is not known. `altered` are users that may
-    differ from what was read before, without a change that is an event: since a login, for example.
-    """
-
-    changes: tuple[tuple[UserChange, User], ...]
-    position: str
-    has_unknown: bool = False
-    altered: tuple[User, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedChange:
-    """A change that a webhook reports, and the user as far as the webhook describes it.
-
-    `occurred_at` is the time in the webhook, None if it has none. `absent` are the fields of the user that the webhook
-    leaves out, which is not the same as null.
-    """
-
-    change: UserChange
-    user: User
-    occurred_at: Timestamp | None = None
-    absent: frozenset[str] = frozenset()
-
-
-@runtime_checkable
-class PolledSource(Protocol):
-    """A source whose changes can be requested."""
-
-    @property
-    def name(self) -> UserSource: ...
-
-    async def changes_since(self, position: str | None) -> SourceChanges:
-        """Return the changes after a position; None stands for the present, after which there are none.
-
-        A change shortly before the position may be returned again, because a source may record changes late.
-        Raises the errors of `gateway.errors`.
-        """
-
-
-# Errors that somebody has to correct come before those that pass.
-_RELEVANCE = (
-    Code.UNAUTHENTICATED,
-    Code.SOURCE_CREDENTIALS,
-    Code.SOURCE_INVALID_RESPONSE,
-    Code.RATE_LIMITED,
-    Code.SOURCE_TIMEOUT,
-    Code.SOURCE_UNAVAILABLE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """A source whose users are missing from a list, and the error; `retry_after` is in seconds.
-
-    `as_of`: its users are not missing, but as they were read then, since they were kept. `failed_call` is for operators
-    alone.
-    """
-
-    source: UserSource
-    code: Code
-    message: str
-    retry_after: float | None = None
-    failed_call: FailedCall | None = field(default=None, repr=False, compare=False)
-    as_of: Timestamp | None = None
-
-    @classmethod
-    def of(cls, source: UserSource, error: GatewayError, as_of: Timestamp | None = None) -> "Unavailable":
-        """Return the source for its error. A defect is logged, and its message is not shown to callers."""
-        message = error.message
-        if isinstance(error, Internal):
-            message = Internal.masked
-            current = current_operation.get()
-            fields = {"request_id": None if current is None else current.request_id}
-            _LOG.error("a list was read without the %s source: a defect", titled(source), exc_info=error, extra=fields)
-        return cls(source, error.code, message, error.retry_after, error.failed_call, as_of)
-
-
-def raise_most_relevant(errors: Sequence[GatewayError]) -> NoReturn:
-    """Raise the error that best explains why no source responded."""
-    ranks = {code: rank for rank, code in enumerate(_RELEVANCE)}
-    raise min(errors, key=lambda error: ranks.get(error.code, len(ranks)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError
 from gateway.freshness import StaleRead
 from gateway.users.model import Timestamp, UserSource
-from gateway.users.source import Unavailable
+from gateway.users.unavailable import Unavailable
 
 __all__ = ["StalePage", "unavailable_sources"]
 

@@ -24,7 +24,7 @@ from gateway.state.memory.polling_lock import MemoryPollingLock
 from gateway.state.redis.client import connect
 from gateway.state.redis.polling_lock import RedisPollingLock
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import PolledSource, SourceChanges
+from gateway.users.source_changes import PolledSource, SourceChanges
 
 MARKET = UserSource.SOFTWAREONE
 UNCHANGED, CHANGED, STANDBY, FAILED, OVERTAKEN = PollResult

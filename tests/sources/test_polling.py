@@ -20,7 +20,8 @@ from gateway.sources.softwareone.polling import SoftwareOneChanges
 from gateway.users.changes import CreateAccountUser, UpdateAccountUser, UpdateSoftwareOneUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource, UserStatus
-from gateway.users.source import PolledSource, SourceChanges, UserQuery
+from gateway.users.source import UserQuery
+from gateway.users.source_changes import PolledSource, SourceChanges
 
 CREATED, UPDATED, DELETED = UserChange
 

@@ -19,8 +19,8 @@ from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
 from gateway.users.loaders import Loaders
-from gateway.users.source import Unavailable
 from gateway.users.stale_data import stale_data
+from gateway.users.unavailable import Unavailable
 from usergateway.v1 import users_pb2
 
 __all__ = ["FRESHNESS", "PARTIAL_ERRORS", "Call", "CallContext"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.users.model import Department, Role, User
-from gateway.users.source import Unavailable
+from gateway.users.unavailable import Unavailable
 
 __all__ = ["DepartmentPage", "RolePage", "UserPage"]
 

@@ -11,7 +11,7 @@ from gateway.errors import BadUserInput, Code, GatewayError, Origin, Rule
 from gateway.users.fields import UserFilter
 from gateway.users.model import User
 from gateway.users.read_plan import View
-from gateway.users.source import Unavailable
+from gateway.users.unavailable import Unavailable
 from gateway.users.validation import check_first
 
 __all__ = ["UserWalk"]

@@ -20,7 +20,7 @@ from gateway.api.web.http import Malformed, Route, TooLarge, WebRequest, WebResp
 from gateway.errors import GatewayError
 from gateway.events.log import EventLog
 from gateway.operation import operation
-from gateway.users.source import ReportedChange
+from gateway.users.source_changes import ReportedChange
 
 __all__ = ["RESELLER_PATH", "CompleteChange", "ReadWebhook", "ResellerWebhooks", "WebhookResult"]
 

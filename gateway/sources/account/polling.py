@@ -17,7 +17,8 @@ from gateway.sources.http.json import JsonDecoder, Wire, decode_response
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import SourceChanges, UserQuery, Window
+from gateway.users.source import UserQuery, Window
+from gateway.users.source_changes import SourceChanges
 
 __all__ = ["AccountChanges"]
 

@@ -14,7 +14,8 @@ import msgspec
 from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import SourceChanges, UserQuery, Window
+from gateway.users.source import UserQuery, Window
+from gateway.users.source_changes import SourceChanges
 
 __all__ = ["ResellerChanges"]
 

@@ -14,7 +14,7 @@ from gateway.sources.reseller.client import ResellerSource
 from gateway.sources.reseller.user_reads import UserReads
 from gateway.users.ids import Kind, ref_of
 from gateway.users.model import Organization, User, UserChange
-from gateway.users.source import ReportedChange
+from gateway.users.source_changes import ReportedChange
 
 __all__ = ["ReportedUsers"]
 

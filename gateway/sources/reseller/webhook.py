@@ -6,7 +6,7 @@ from gateway.sources.http.json import CamelWire, JsonDecoder
 from gateway.sources.reseller.wire import ResellerWireUser
 from gateway.users.ids import can_exist
 from gateway.users.model import Timestamp, UserChange
-from gateway.users.source import ReportedChange
+from gateway.users.source_changes import ReportedChange
 
 __all__ = ["read_webhook"]
 

@@ -14,7 +14,7 @@ from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.wire import MarketplaceWireUsers
 from gateway.users.fingerprint import user_fingerprint
 from gateway.users.model import Timestamp, User, UserChange, UserSource
-from gateway.users.source import SourceChanges
+from gateway.users.source_changes import SourceChanges
 
 __all__ = ["SoftwareOneChanges"]
 

@@ -32,8 +32,9 @@ from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.listing.source_stream import SegmentPosition, SourceStream, WalkSegment
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
-from gateway.users.source import Source, Sources, Unavailable, UserQuery, not_configured, raise_most_relevant
+from gateway.users.source import Source, Sources, UserQuery, not_configured
 from gateway.users.stale_page import unavailable_sources
+from gateway.users.unavailable import Unavailable, raise_most_relevant
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]
 

@@ -26,7 +26,7 @@ from gateway.sources.reseller.webhook import read_webhook
 from gateway.state.redis.client import connect
 from gateway.state.redis.event_stream import RedisEventStream
 from gateway.users.model import Timestamp, UserChange, UserSource
-from gateway.users.source import ReportedChange
+from gateway.users.source_changes import ReportedChange
 
 OLD, NEW = "first-token", "second-token ü"
 AT = "2018-04-20T13:11:34.6926949Z"

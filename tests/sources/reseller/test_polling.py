@@ -18,7 +18,8 @@ from gateway.settings import ResellerSettings, Settings
 from gateway.sources.http.exchange import Request, Response
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.source import PolledSource, SourceChanges, UserQuery
+from gateway.users.source import UserQuery
+from gateway.users.source_changes import PolledSource, SourceChanges
 
 CREATED, UPDATED, DELETED = UserChange
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from gateway.sources.reseller.webhook import read_webhook
 from gateway.users.changes import UpdateResellerUser
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.source import ReportedChange
+from gateway.users.source_changes import ReportedChange
 
 USER = {
     "id": "u-1",

@@ -27,7 +27,8 @@ from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.users.ids import Kind, Ref
 from gateway.users.model import Role, User, UserChange, UserSource
-from gateway.users.source import Page, Source, SourceChanges, UserQuery, Window
+from gateway.users.source import Page, Source, UserQuery, Window
+from gateway.users.source_changes import SourceChanges
 
 __all__ = ["Connection", "Provenance", "ReadRecord", "current_read", "question_of"]
 
