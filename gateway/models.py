@@ -4,6 +4,7 @@ from gateway.api.python.pages import DepartmentPage, RolePage, UserPage
 from gateway.events.log import UserEvent
 from gateway.freshness import StaleReason
 from gateway.users.fields import UserFilter
+from gateway.users.kept.stale_data import StaleData
 from gateway.users.model import (
     Account,
     Actor,
@@ -37,7 +38,6 @@ from gateway.users.model import (
 )
 from gateway.users.person import Person
 from gateway.users.read_plan import View
-from gateway.users.stale_data import StaleData
 from gateway.users.unavailable import Unavailable
 
 __all__ = [

@@ -27,8 +27,8 @@ from gateway.telemetry.feeds import FeedLag
 from gateway.telemetry.history import History
 from gateway.telemetry.metrics import OTHER_VALUE, Metrics
 from gateway.users.ids import Kind
+from gateway.users.kept.shadow import ShadowCounts, ShadowResult
 from gateway.users.model import UserSource
-from gateway.users.shadow import ShadowCounts, ShadowResult
 
 __all__ = ["MetricsObserver"]
 

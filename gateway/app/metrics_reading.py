@@ -10,7 +10,7 @@ from gateway.events.log import EventLog
 from gateway.sources.http.circuit import CircuitState
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
-from gateway.users.records import KeptRecords
+from gateway.users.kept.records import KeptRecords
 
 __all__ = ["read_metrics"]
 

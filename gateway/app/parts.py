@@ -41,14 +41,14 @@ from gateway.state.state import State
 from gateway.telemetry.loop_lag import LoopLag
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.telemetry import Telemetry
-from gateway.users.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords
+from gateway.users.kept.staleness import BackgroundReads
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
-from gateway.users.staleness import BackgroundReads
 
 if TYPE_CHECKING:
     from gateway.api.connect.endpoint import ConnectEndpoint

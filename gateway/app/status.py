@@ -38,9 +38,9 @@ from gateway.telemetry.status import (
     Status,
     WarningStatus,
 )
+from gateway.users.kept.records import KeptResult
+from gateway.users.kept.shadow import ShadowCounts, ShadowResult
 from gateway.users.model import UserSource
-from gateway.users.records import KeptResult
-from gateway.users.shadow import ShadowCounts, ShadowResult
 
 __all__ = ["StatusReader"]
 

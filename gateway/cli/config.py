@@ -15,7 +15,7 @@ from gateway.settings.keeping import keep_notes
 from gateway.settings.names import Leaf, leaves
 from gateway.settings.options import add_options, load, read_given
 from gateway.settings.shown import as_json, as_text
-from gateway.users.lifetimes import UNPROVEN_LIFETIME
+from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME
 
 __all__ = ["COMMAND"]
 

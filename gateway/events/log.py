@@ -10,8 +10,8 @@ import msgspec
 
 from gateway.errors import GatewayError, NotFound, RateLimited, SourceUnavailable
 from gateway.kit.utc_text import utc_second
-from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Ref
+from gateway.users.kept.fingerprint import user_fingerprint
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 
 __all__ = [

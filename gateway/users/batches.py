@@ -28,13 +28,13 @@ from gateway.operation import (
 from gateway.principal import Principal
 from gateway.trace_context import TraceContext
 from gateway.users.batch_calls import BatchCalls
-from gateway.users.generations import Read
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.generations import Read
+from gateway.users.kept.record_keys import ListTag, RecordKey
+from gateway.users.kept.records import KeptRecords
+from gateway.users.kept.staleness import FailureOfSource
 from gateway.users.model import User, UserSource
-from gateway.users.record_keys import ListTag, RecordKey
-from gateway.users.records import KeptRecords
 from gateway.users.source import Sources, UserQuery, Window
-from gateway.users.staleness import FailureOfSource
 
 __all__ = ["UserBatches"]
 

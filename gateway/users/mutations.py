@@ -17,7 +17,7 @@ from gateway.users.command import Command
 from gateway.users.idempotency import ExecuteOnce, from_bytes, is_final, to_bytes
 from gateway.users.identity import check_changed, check_created
 from gateway.users.ids import Kind, Ref
-from gateway.users.kept_users import KeptUsers
+from gateway.users.kept.kept_users import KeptUsers
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.planning import EVERYTHING
 from gateway.users.publishing import Publish, ReportAltered, RequirePublishable

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from gateway.errors import BadUserInput, GatewayError
 from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
+from gateway.users.kept.stale_page import StalePage, unavailable_sources
 from gateway.users.model import User
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, UserQuery
-from gateway.users.stale_page import StalePage, unavailable_sources
 from gateway.users.unavailable import Unavailable, raise_most_relevant
 
 __all__ = ["FoundPerson", "Person", "find_person"]

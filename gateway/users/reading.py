@@ -14,21 +14,27 @@ from gateway.freshness import ANY_FRESHNESS, Forward, FreshnessReport, StaleReas
 from gateway.operation import SharedCalls, current_principal, current_shared_calls
 from gateway.principal import Principal
 from gateway.users.batches import UserBatches
-from gateway.users.fresh_users import FreshUsers
-from gateway.users.generations import Read
-from gateway.users.hits import Hits
 from gateway.users.identity import check_user
 from gateway.users.ids import Kind, Ref
-from gateway.users.kept_users import KeptUsers
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.fresh_users import FreshUsers
+from gateway.users.kept.generations import Read
+from gateway.users.kept.hits import Hits
+from gateway.users.kept.kept_users import KeptUsers
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.record_keys import ListTag, PageKey, RecordKey, RecordTag, Tag
+from gateway.users.kept.records import Kept, KeptRecords, KeptResult
+from gateway.users.kept.shadow import ShadowResult, compare
+from gateway.users.kept.stale_page import StalePage
+from gateway.users.kept.staleness import (
+    BackgroundReads,
+    FailureOfSource,
+    StaleRecords,
+    reason_of,
+    shortly_before_deadline,
+)
 from gateway.users.model import Timestamp, User, UserSource
 from gateway.users.permitted_calls import note_unkept, require_calls
-from gateway.users.record_keys import ListTag, PageKey, RecordKey, RecordTag, Tag
-from gateway.users.records import Kept, KeptRecords, KeptResult
-from gateway.users.shadow import ShadowResult, compare
 from gateway.users.source import Source, Sources, UserQuery, Window
-from gateway.users.stale_page import StalePage
-from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = [
     "CatchUp",

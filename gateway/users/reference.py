@@ -23,17 +23,23 @@ from gateway.kit.tasks import gather
 from gateway.operation import acting_as, background_context, current_trace, seconds_left
 from gateway.principal import ANYONE, Principal
 from gateway.users.batch_calls import BatchCalls
-from gateway.users.fresh_records import FreshRecords
-from gateway.users.hits import Hits
 from gateway.users.identity import check_record
 from gateway.users.ids import UNLISTED_KINDS, Kind, Ref
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.fresh_records import FreshRecords
+from gateway.users.kept.hits import Hits
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.record_keys import RecordKey
+from gateway.users.kept.records import Kept, KeptRecords, KeptResult
+from gateway.users.kept.staleness import (
+    BackgroundReads,
+    FailureOfSource,
+    StaleRecords,
+    reason_of,
+    shortly_before_deadline,
+)
 from gateway.users.model import UserSource
 from gateway.users.permitted_calls import NotKept
-from gateway.users.record_keys import RecordKey
-from gateway.users.records import Kept, KeptRecords, KeptResult
 from gateway.users.source import Directory, Sources
-from gateway.users.staleness import BackgroundReads, FailureOfSource, StaleRecords, reason_of, shortly_before_deadline
 
 __all__ = ["ReferenceData"]
 

@@ -22,9 +22,9 @@ from gateway.users.changes import (
     UpdateSoftwareOneUser,
 )
 from gateway.users.command import Command
-from gateway.users.fresh_users import FreshUser
 from gateway.users.idempotency import ExecuteOnce
 from gateway.users.ids import KINDS_WITH_TENANT, Kind, Ref, can_exist, resolve
+from gateway.users.kept.fresh_users import FreshUser
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.directory_page import DirectoryPage, DirectoryPosition, read_directory_page
 from gateway.users.listing.merge import Merge, MergedPage

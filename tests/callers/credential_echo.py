@@ -23,7 +23,7 @@ from gateway.sources.http.rotation import Rotation
 from gateway.sources.http.steps import StepSettings, steps
 from gateway.state.memory.idempotency import MemoryIdempotency
 from gateway.state.once import IdempotentChanges
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
 from gateway.users.model import UserSource
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService

@@ -15,7 +15,7 @@ from gateway.settings.sources import AccountSettings
 from gateway.sources.http import bucket
 from gateway.users import staleness
 from gateway.users.ids import Kind
-from gateway.users.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import UserSource
 from gateway.users.reading import KeepMode

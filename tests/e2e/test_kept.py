@@ -18,7 +18,7 @@ from gateway import Gateway, Settings
 from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN
 from gateway.settings import AccountSettings, ResellerSettings
 from gateway.settings.keeping import keep_notes
-from gateway.users.lifetimes import UNPROVEN_LIFETIME
+from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME
 
 ADA, ADA_RESELLER = LANDMARKS["account"]["ada"], LANDMARKS["reseller"]["ada"]
 ACCOUNT = f'{{ user(id: "{ADA}", source: ACCOUNT) {{ name }} }}'

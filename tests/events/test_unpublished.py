@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from gateway.events.entries import decode_entry, encode_entry
 from gateway.events.log import UnknownChanges
-from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.fingerprint import user_fingerprint
+from gateway.users.kept.record_keys import RecordKey, RecordTag
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import Role, Timestamp, User, UserChange, UserSource
 from gateway.users.reading import UserReader
-from gateway.users.record_keys import RecordKey, RecordTag
-from gateway.users.records import KeptRecords
 from gateway.users.source import Sources
 
 CREATED, UPDATED, DELETED = UserChange

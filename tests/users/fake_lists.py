@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 from gateway.errors import BadUserInput, SourceUnavailable
 from gateway.sources.indexed import page_containing, window
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.merge import Merge, MergedPage
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import Timestamp, User, UserSource, UserStatus
 from gateway.users.reading import CatchUp, KeepMode, UserReader
-from gateway.users.records import KeptRecords
 from gateway.users.source import Sources, UserQuery, Window
 
 ACCOUNT, SOFTWAREONE, RESELLER = UserSource

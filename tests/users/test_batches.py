@@ -14,10 +14,10 @@ from gateway.operation import acting_as, current_principal, operation
 from gateway.principal import Action, Principal
 from gateway.users import batches
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords, KeptResult
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import CatchUp, KeepMode, UserReader
-from gateway.users.records import KeptRecords, KeptResult
 from gateway.users.source import Sources, UserQuery, Window
 
 ACCOUNT = UserSource.ACCOUNT

@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import Forbidden, SourceInvalidResponse, SourceNotConfigured, SourceUnavailable
 from gateway.principal import Principal
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
 from gateway.users.model import Organization, Role, User, UserSource
 from gateway.users.planning import Plan
 from gateway.users.reference import ReferenceData

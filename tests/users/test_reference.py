@@ -7,9 +7,9 @@ from gateway.errors import SourceInvalidResponse, SourceUnavailable
 from gateway.freshness import Freshness, FreshnessReport, current_freshness
 from gateway.principal import ANYONE, Principal
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import Role, UserSource
-from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
 

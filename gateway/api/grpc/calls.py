@@ -18,8 +18,8 @@ from gateway.kit.rate_limit import Allowance
 from gateway.principal import ANYONE, Principal
 from gateway.telemetry.report import RequestReport
 from gateway.telemetry.telemetry import Telemetry
+from gateway.users.kept.stale_data import stale_data
 from gateway.users.loaders import Loaders
-from gateway.users.stale_data import stale_data
 from gateway.users.unavailable import Unavailable
 from usergateway.v1 import users_pb2
 

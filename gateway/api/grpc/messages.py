@@ -8,9 +8,9 @@ from google.protobuf import struct_pb2
 
 from gateway.api.grpc.enums import NUMBERS
 from gateway.users.ids import encode, ref_of
+from gateway.users.kept.stale_data import StaleData
 from gateway.users.model import Identified
 from gateway.users.planning import EXPANSIONS, Selection
-from gateway.users.stale_data import StaleData
 from usergateway.v1 import users_pb2
 
 __all__ = ["Messages", "source_error", "stale_message"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import BadUserInput, Rule
 from gateway.freshness import ANY_FRESHNESS, Freshness, FreshnessReport
-from gateway.users.stale_data import StaleData, stale_data
+from gateway.users.kept.stale_data import StaleData, stale_data
 
 __all__ = ["FreshnessOptions", "OnStale"]
 

@@ -19,10 +19,10 @@ from gateway.users.fields import (
     UpdateSoftwareOneUserFields,
     UserFilter,
 )
+from gateway.users.kept.stale_data import StaleData
 from gateway.users.model import Department, Role, User, UserSource
 from gateway.users.person import Person
 from gateway.users.read_plan import View
-from gateway.users.stale_data import StaleData
 from gateway.users.validation import member_of
 
 __all__ = ["Users", "build_users"]

@@ -16,7 +16,7 @@ from gateway.kit.extras import require_extra
 from gateway.settings import Settings
 from gateway.settings.keeping import keep_notes
 from gateway.settings.names import variable_of
-from gateway.users.lifetimes import UNPROVEN_LIFETIME
+from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME
 from gateway.users.model import UserSource
 from gateway.users.source import Source
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.users.fingerprint import user_fingerprint
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.fingerprint import user_fingerprint
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source import UserQuery, Window
 from gateway.users.source_changes import SourceChanges

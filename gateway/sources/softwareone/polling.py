@@ -12,7 +12,7 @@ from gateway.sources.http.api import Api
 from gateway.sources.http.json import JsonDecoder, decode_response
 from gateway.sources.softwareone import rql
 from gateway.sources.softwareone.wire import MarketplaceWireUsers
-from gateway.users.fingerprint import user_fingerprint
+from gateway.users.kept.fingerprint import user_fingerprint
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.source_changes import SourceChanges
 

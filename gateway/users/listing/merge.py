@@ -25,6 +25,7 @@ import msgspec
 from gateway.errors import BadUserInput, GatewayError, SourceNotConfigured
 from gateway.freshness import StaleRead
 from gateway.kit.tasks import gather
+from gateway.users.kept.stale_page import unavailable_sources
 from gateway.users.listing.cursor import Cursors
 from gateway.users.listing.page_cursors import PageCursors, SegmentPositions
 from gateway.users.listing.position import WalkPosition
@@ -33,7 +34,6 @@ from gateway.users.listing.source_stream import SegmentPosition, SourceStream, W
 from gateway.users.model import User, UserSource
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, Sources, UserQuery, not_configured
-from gateway.users.stale_page import unavailable_sources
 from gateway.users.unavailable import Unavailable, raise_most_relevant
 
 __all__ = ["Merge", "MergedPage", "UserEdge"]

@@ -13,12 +13,12 @@ from itertools import islice, takewhile
 import msgspec
 
 from gateway.errors import BadUserInput, GatewayError, Origin, SourceInvalidResponse
+from gateway.users.kept.stale_page import StalePage
 from gateway.users.listing.position import Anchor, AnchorSearch, WalkPosition, instant_of
 from gateway.users.listing.prefetched import PrefetchedWindow
 from gateway.users.model import User
 from gateway.users.reading import UserReader
 from gateway.users.source import Source, UserQuery, Window
-from gateway.users.stale_page import StalePage
 
 __all__ = ["SegmentPosition", "SourceStream", "WalkSegment"]
 

@@ -10,9 +10,9 @@ from gateway.calls import CallKind, CallList, current_calls
 from gateway.operation import operation
 from gateway.sources.http.exchange import Request, Response
 from gateway.sources.http.timing import Timing
-from gateway.users.hits import Hits
+from gateway.users.kept.hits import Hits
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import UserSource
-from gateway.users.records import KeptRecords
 
 
 @pytest.mark.parametrize("written", [False, True])

@@ -16,9 +16,9 @@ from users.kept.upstream import CONFIGURED, Upstream
 from gateway.errors import GatewayError
 from gateway.freshness import ANY_FRESHNESS, Freshness, FreshnessReport
 from gateway.principal import Principal
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import User
 from gateway.users.reading import KeepMode
-from gateway.users.records import KeptRecords
 from gateway.users.source import Window
 
 __all__ = ["Answered", "Checks", "Reading", "ViolationError"]

@@ -16,11 +16,11 @@ from gateway.events.replicated import ReplicatedEventLog
 from gateway.principal import Principal
 from gateway.sources.http.single_flight import SingleFlight
 from gateway.users.batches import _Lookup
-from gateway.users.generations import Generations
-from gateway.users.kept_users import KeptUsers
-from gateway.users.lifetimes import Lifetimes
-from gateway.users.record_keys import ListTag, RecordKey
-from gateway.users.records import KeptRecords
+from gateway.users.kept.generations import Generations
+from gateway.users.kept.kept_users import KeptUsers
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.record_keys import ListTag, RecordKey
+from gateway.users.kept.records import KeptRecords
 from gateway.users.service import UserService
 
 __all__ = ["PLANTED", "Patch"]

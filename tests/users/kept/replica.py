@@ -17,15 +17,15 @@ from gateway.events.log import EventLog
 from gateway.events.polling import Poller
 from gateway.kit.polling_lock import PollingLock
 from gateway.users.batches import UserBatches
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords, RecordKey
+from gateway.users.kept.staleness import FailureOfSource
 from gateway.users.listing.cursor import Cursors
 from gateway.users.model import User, UserChange
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords, RecordKey
 from gateway.users.reference import ReferenceData
 from gateway.users.service import UserService
 from gateway.users.source import Sources
-from gateway.users.staleness import FailureOfSource
 
 __all__ = ["ABSENCE", "IF_ERROR", "INTERVAL", "KEEP", "LIST", "REFERENCE", "SHORT", "Replica"]
 

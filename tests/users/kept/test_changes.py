@@ -6,11 +6,11 @@ import pytest
 
 from gateway.principal import ANYONE
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.record_keys import RecordKey, RecordTag
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.record_keys import RecordKey, RecordTag
-from gateway.users.records import KeptRecords
 from gateway.users.source import Source, Sources
 
 SOURCE = UserSource.SOFTWAREONE

@@ -14,8 +14,8 @@ from gateway.api.graphql.execution.request import GraphQLRequest
 from gateway.api.graphql.execution.result import Result, result_of
 from gateway.errors import GatewayError
 from gateway.freshness import FreshnessReport
-from gateway.users.fresh_users import FreshUser
 from gateway.users.ids import Kind
+from gateway.users.kept.fresh_users import FreshUser
 
 __all__ = ["ReadyAnswers", "ReadyResult"]
 

@@ -20,7 +20,7 @@ from gateway.api.graphql.execution.incoming import Incoming
 from gateway.api.graphql.execution.selections import selection_of
 from gateway.api.graphql.schema.build import build_schema, executable
 from gateway.telemetry.report import RequestReport
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
 from gateway.users.listing.cursor import Cursors
 from gateway.users.planning import plan
 from gateway.users.reference import ReferenceData

@@ -18,7 +18,7 @@ from gateway.errors import SourceUnavailable
 from gateway.freshness import FreshnessReport, current_freshness
 from gateway.telemetry.report import RequestReport
 from gateway.users.ids import Kind
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
 from gateway.users.model import Department, Location, OwnerType, Role, RoleOwner, User, UserSource
 from gateway.users.planning import plan
 from gateway.users.reference import ReferenceData

@@ -14,14 +14,14 @@ from gateway.freshness import Freshness, FreshnessReport, StaleRead, StaleReason
 from gateway.operation import current_deadline, current_operation, operation, uses_spare_budget
 from gateway.principal import ANYONE
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.record_keys import RecordKey
+from gateway.users.kept.records import KeptRecords, KeptResult
+from gateway.users.kept.staleness import BackgroundReads
 from gateway.users.model import Department, Role, User, UserChange, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.record_keys import RecordKey
-from gateway.users.records import KeptRecords, KeptResult
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources
-from gateway.users.staleness import BackgroundReads
 
 ACCOUNT = UserSource.ACCOUNT
 ADA = Ref(Kind.USER, ACCOUNT, "ada")

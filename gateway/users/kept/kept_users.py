@@ -5,12 +5,12 @@ from typing import Any
 
 from gateway.operation import current_principal
 from gateway.principal import Principal
-from gateway.users.fingerprint import user_fingerprint
-from gateway.users.generations import Read
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.fingerprint import user_fingerprint
+from gateway.users.kept.generations import Read
+from gateway.users.kept.record_keys import ListTag, RecordKey, RecordTag, Tag
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import User, UserChange, UserSource
-from gateway.users.record_keys import ListTag, RecordKey, RecordTag, Tag
-from gateway.users.records import KeptRecords
 from gateway.users.source import CompletingSource, Sources
 
 __all__ = ["KeptUsers"]

@@ -4,8 +4,8 @@ from collections.abc import Hashable
 
 from gateway.calls import CallKind, CallRecorder, current_calls, endpoint_of
 from gateway.freshness import FreshnessReport, StaleRead, StaleReason, current_freshness
+from gateway.users.kept.records import Kept, KeptRecords, KeptResult
 from gateway.users.model import UserSource
-from gateway.users.records import Kept, KeptRecords, KeptResult
 
 __all__ = ["Hits"]
 

@@ -19,9 +19,9 @@ from gateway.kit.tasks import cancel_and_wait
 from gateway.operation import Deadline, background_context, current_deadline, current_principal, uses_spare_budget
 from gateway.principal import Principal
 from gateway.users.ids import Kind
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.records import Kept, KeptRecords
 from gateway.users.model import UserSource
-from gateway.users.records import Kept, KeptRecords
 
 __all__ = ["BackgroundReads", "FailureOfSource", "StaleRecords", "TraceRead", "reason_of", "shortly_before_deadline"]
 

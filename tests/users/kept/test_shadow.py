@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.users.ids import Ref
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords
+from gateway.users.kept.shadow import ShadowCounts, ShadowResult, compare
 from gateway.users.model import Timestamp, User, UserSource
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords
-from gateway.users.shadow import ShadowCounts, ShadowResult, compare
 from gateway.users.source import Source, Sources, Window
 
 NOW = 1_767_225_600.0  # 2026-01-01T00:00:00Z

@@ -10,11 +10,11 @@ from gateway.freshness import Freshness, FreshnessReport
 from gateway.operation import acting_as, current_principal, current_shared_calls, operation
 from gateway.principal import Action, Principal
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.lifetimes import KeepRule, Lifetimes
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import Timestamp, User, UserChange, UserSource
 from gateway.users.planning import Plan
 from gateway.users.reading import KeepMode, UserReader
-from gateway.users.records import KeptRecords
 from gateway.users.service import UserService
 from gateway.users.source import Sources, UserQuery, Window
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.users.ids import Kind
+from gateway.users.kept.record_keys import Tag
 from gateway.users.model import UserSource
-from gateway.users.record_keys import Tag
 
 __all__ = ["Generations", "Read"]
 

@@ -20,10 +20,10 @@ import msgspec
 
 from gateway.freshness import StaleReason
 from gateway.principal import CONFIGURED_CREDENTIALS, is_brought_by
-from gateway.users.generations import Generations, Read
 from gateway.users.ids import Kind
+from gateway.users.kept.generations import Generations, Read
+from gateway.users.kept.record_keys import CredentialTag, Key, PageKey, RecordKey, RecordTag, Tag, is_of, tags_of
 from gateway.users.model import User, UserSource
-from gateway.users.record_keys import CredentialTag, Key, PageKey, RecordKey, RecordTag, Tag, is_of, tags_of
 from gateway.users.source import Window
 
 __all__ = [

@@ -8,11 +8,11 @@ from typing import Any
 from gateway.calls import current_calls
 from gateway.freshness import ANY_FRESHNESS, current_freshness
 from gateway.principal import Principal
-from gateway.users.hits import Hits
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.hits import Hits
+from gateway.users.kept.record_keys import RecordKey
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import UserSource
-from gateway.users.record_keys import RecordKey
-from gateway.users.records import KeptRecords
 from gateway.users.source import Sources
 
 __all__ = ["FreshRecords"]

@@ -8,11 +8,11 @@ import pytest
 
 from gateway.principal import ANYONE, Principal, is_brought_by
 from gateway.users.ids import Kind, Ref
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.record_keys import RecordKey
+from gateway.users.kept.records import KeptRecords
 from gateway.users.listing.prefetched import PrefetchedUsers, PrefetchedWindow
 from gateway.users.model import User, UserSource
-from gateway.users.record_keys import RecordKey
-from gateway.users.records import KeptRecords
 from gateway.users.reference import ReferenceData
 from gateway.users.source import Sources, Window
 

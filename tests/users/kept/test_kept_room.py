@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from gateway.users.ids import Kind, Ref
+from gateway.users.kept.record_keys import ListTag, PageKey, RecordKey, RecordTag
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import Role, Timestamp, User, UserSource
-from gateway.users.record_keys import ListTag, PageKey, RecordKey, RecordTag
-from gateway.users.records import KeptRecords
 from gateway.users.source import UserQuery, Window
 
 ACCOUNT = UserSource.ACCOUNT

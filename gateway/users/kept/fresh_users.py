@@ -10,12 +10,12 @@ import msgspec
 from gateway.calls import CallRecorder, current_calls
 from gateway.freshness import ANY_FRESHNESS, Freshness, FreshnessReport, current_freshness
 from gateway.principal import Principal
-from gateway.users.hits import Hits
 from gateway.users.ids import Ref
-from gateway.users.lifetimes import Lifetimes
+from gateway.users.kept.hits import Hits
+from gateway.users.kept.lifetimes import Lifetimes
+from gateway.users.kept.record_keys import RecordKey
+from gateway.users.kept.records import KeptRecords
 from gateway.users.model import User, UserSource
-from gateway.users.record_keys import RecordKey
-from gateway.users.records import KeptRecords
 from gateway.users.source import Sources
 
 __all__ = ["FreshUser", "FreshUsers"]
