@@ -70,6 +70,7 @@ class SandboxServer:
         self.clock = clock or SandboxClock()
         self._parts: SandboxParts | None = None
         self._runner: web.ServerRunner | None = None
+        self._handler: SandboxHandler | None = None
         self._origin: str | None = None
 
     async def start(self) -> None:
@@ -93,11 +94,13 @@ class SandboxServer:
 
     async def stop(self) -> None:
         """Stop listening, drop the webhooks that are not delivered yet, and close the database."""
-        runner, parts = self._runner, self._parts
-        self._runner = self._parts = self._origin = None
+        runner, handler, parts = self._runner, self._handler, self._parts
+        self._runner = self._handler = self._parts = self._origin = None
         try:
             if runner is not None:
                 await runner.cleanup()
+            if handler is not None:
+                await handler.aclose()
             if parts is not None:
                 await parts.webhooks.aclose()
         finally:  # also where it is cancelled
@@ -165,6 +168,7 @@ class SandboxServer:
         return {"account": account, "softwareone": softwareone, "reseller": reseller}
 
     async def _listen(self, handler: SandboxHandler) -> None:
+        self._handler = handler
         runner = self._runner = web.ServerRunner(
             web.Server(handler, request_factory=_request_factory, access_log=None), shutdown_timeout=self.options.grace
         )

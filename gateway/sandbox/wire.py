@@ -33,9 +33,27 @@ class SandboxHandler:
         self._webhooks = parts.webhooks
         self._clock = parts.clock
         self._control = Control(parts)
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    async def aclose(self) -> None:
+        """Cancel the requests under way, and wait for their ends: the server forgets those whose clients have left."""
+        tasks = list(self._under_way)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def __call__(self, http_request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to one request."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for mypy
+        self._under_way.add(task)
+        try:
+            return await self._respond(http_request)
+        finally:
+            self._under_way.discard(task)
+
+    async def _respond(self, http_request: web.BaseRequest) -> web.StreamResponse:
         prefix, _, path = http_request.raw_path.partition("?")[0][1:].partition("/")
         request = await _read_request(http_request, f"/{path}")
         if prefix == "_sandbox":

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from gateway.sandbox import LANDMARKS
+from sandbox.conftest import start_worlds
+
+from gateway.sandbox import LANDMARKS, SandboxOptions
 
 USERS = "/v1/identity/account-users"
 ADA, GRACE = LANDMARKS["account"]["ada"], LANDMARKS["account"]["grace"]
@@ -72,3 +74,18 @@ async def test_put_and_get_ignore_the_key(world):
     for _ in range(2):
         response = await world.account("PUT", f"{USERS}/{GRACE}/actions/disable", headers=KEY)
         assert "Idempotent-Replayed" not in response.headers
+
+
+def test_a_request_whose_client_has_left_ends_with_the_sandbox(caplog):
+    """It is cancelled while the sandbox still has its database, in which it releases its key."""
+
+    async def leave() -> None:
+        async for world in start_worlds(SandboxOptions(rate_limits=False, grace=0.01)):
+            await world.fault(source="account", kind="slow", delay=60)
+            change = asyncio.create_task(world.account("PATCH", f"{USERS}/{ADA}", json={"name": "A"}, headers=KEY))
+            await world.received(1)
+            change.cancel()
+            await asyncio.wait({change})
+
+    asyncio.run(leave())  # which cancels what is left
+    assert [record.getMessage() for record in caplog.records] == []
