@@ -88,7 +88,7 @@ class World:
         """Parse a status with its details."""
         return parse_status(status)
 
-    def start(self, method: str, request: Any = None, /, *, timeout: float | None = 20, **fields: Any) -> Any:
+    def start(self, method: str, request: Any = None, /, *, timeout: float | None = 60, **fields: Any) -> Any:
         """Start a call; the request may be given by its fields."""
         descriptor = _METHODS[method]
         call = (self.channel.unary_stream if descriptor.server_streaming else self.channel.unary_unary)(

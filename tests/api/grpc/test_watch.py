@@ -198,7 +198,7 @@ async def test_a_slow_reader(world: Any) -> None:
     call = await watch(world)
     quick = await watch(world)
     published = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while world.gateway._entered.events.subscribers == 2:
             publish(world, published, length=4000)
             assert (await quick.read()).user.source_id == f"acus_{published}"
