@@ -111,6 +111,7 @@ async def test_a_slow_reader(start_server: Any) -> None:
         await slow.subscribe("1", query)
         await quick.subscribe("1", query)
         await server.wait_until(lambda: server.live.traffic.operations == 2)
+        await server.wait_for_subscribers()  # their common feed may do so after both have started
         slow.socket._reader._protocol.pause_reading()  # on the client's side, because aiohttp reads ahead
         published = 0
         async with asyncio.timeout(20):
