@@ -118,23 +118,24 @@ class IdleTimer:
     """Calls `on_timeout` when the deadline that was set last has passed.
 
     Moving the deadline is cheap: an event loop timer that fires early enough stays, and compares the clock with the
-    deadline when it fires.
+    deadline when it fires. If the event loop was too busy for that, it fires once more a moment later, as in `Timers`.
     """
 
-    __slots__ = ("_clock", "_deadline", "_fires_at", "_loop", "_on_timeout", "_timer")
+    __slots__ = ("_clock", "_deadline", "_fires_at", "_loop", "_on_timeout", "_postponed", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_timeout: Callable[[], None]) -> None:
         self._loop = loop
         self._clock = loop_clock(loop)
         self._on_timeout = on_timeout
         self._deadline = self._fires_at = math.inf
+        self._postponed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
         """Set the deadline to so many seconds from now, whether or not there is one."""
         self._deadline = deadline = self._clock() + seconds
         if deadline < self._fires_at:
-            self._schedule()
+            self._schedule(deadline)
 
     def stop(self) -> None:
         """Remove the deadline."""
@@ -147,16 +148,21 @@ class IdleTimer:
             self._timer.cancel()
             self._timer = None
 
-    def _schedule(self) -> None:
+    def _schedule(self, fires_at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._fires_at = self._deadline
-        self._timer = self._loop.call_at(self._deadline, self._fire)
+        self._fires_at = fires_at
+        self._timer = self._loop.call_at(fires_at, self._fire)
 
     def _fire(self) -> None:
         self._timer, self._fires_at = None, math.inf
-        if self._loop.time() >= self._deadline:
+        now = self._loop.time()
+        late, was_postponed = now - self._deadline, self._postponed
+        self._postponed = late > _BUSY and not was_postponed
+        if self._postponed:
+            self._schedule(now + _CATCH_UP)
+        elif late >= 0:
             self._deadline = math.inf
             self._on_timeout()
         elif self._deadline < math.inf:
-            self._schedule()
+            self._schedule(self._deadline)

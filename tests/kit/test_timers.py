@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sources.http.steps.virtual import clock, run
 
-from gateway.kit.timers import Timers
+from gateway.kit.timers import IdleTimer, Timers
 
 
 def test_each_limit_expires_on_time() -> None:
@@ -127,5 +127,30 @@ def test_busy_event_loop(*, arrives: bool) -> None:
             assert await arrival == "response"
         assert limit.expired is not arrives
         assert clock() - started == pytest.approx(2.5 if arrives else 2.55)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_idle_timer_of_a_busy_event_loop(*, arrives: bool) -> None:
+    """What arrived while the event loop was too busy to see it stops the timer, although its deadline has passed."""
+
+    async def scenario() -> None:
+        loop: Any = asyncio.get_running_loop()
+        fired: list[float] = []
+        started = clock()
+        timer = IdleTimer(loop, lambda: fired.append(clock() - started))
+
+        def work() -> None:
+            loop.now += 2  # as a computation would
+            if arrives:
+                loop.call_soon(timer.stop)
+
+        loop.call_later(0.5, work)
+        timer.start(1)
+        await asyncio.sleep(5)
+        timer.start(1)
+        await asyncio.sleep(5)
+        assert fired == pytest.approx([6] if arrives else [2.55, 6])
 
     run(scenario())

@@ -32,6 +32,7 @@ from gateway.api.web.sockets import FIRST_MESSAGE, WebSocket
 from gateway.callers.connection import Connection
 from gateway.errors import GatewayError, Internal, RateLimited, Unauthenticated
 from gateway.events.log import Draining
+from gateway.kit.timers import IdleTimer
 from gateway.operation import request_id
 from gateway.telemetry.report import CLIENT_LEFT, RequestReport
 
@@ -56,7 +57,7 @@ class WebSocketConnection:
     client that reads none of them for some time is disconnected, even if it sends pongs: they occupy memory.
 
     One timeout closes the connection: at first if `connection_init` does not come, later if a pong does not come, the
-    credential is revoked or the process stops.
+    credential is revoked or the process stops. `_limit` is its time: messages may wait while the event loop is busy.
     """
 
     def __init__(
@@ -79,10 +80,9 @@ class WebSocketConnection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._credential = ExitStack()
-        self._timeout = asyncio.timeout(options.init)
+        self._timeout, self._limit = asyncio.timeout(None), IdleTimer(self._loop, self._close)
         self._close_at_timeout = _INIT_TIMEOUT
-        self._timeout_is_final = False
-        self._awaits_pong = False
+        self._timeout_is_final = self._awaits_pong = False
         self._sending = asyncio.Lock()  # one response after the other, to see whether the client reads
         self._unsent = 0  # responses
         self._unread_pings = 0  # since a response was sent
@@ -92,6 +92,7 @@ class WebSocketConnection:
         """Serve the connection to its end. Return the code and reason to close it with."""
         try:
             async with self._timeout:
+                self._limit.start(self._options.init)
                 await self._receive_messages()
         except TimeoutError:
             self._is_going_away = self._close_at_timeout.code is CloseCode.GOING_AWAY
@@ -105,6 +106,7 @@ class WebSocketConnection:
             return SocketClose(CloseCode.INTERNAL, "Internal server error")
         finally:
             self._timeout_is_final = True
+            self._limit.close()
             self._credential.close()
             for timer in self._timers.values():
                 timer.cancel()
@@ -114,8 +116,9 @@ class WebSocketConnection:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
             finally:  # the server cancels this task when the client disconnects
                 self._admission.close()
-            # The old one refers to this task, and the traceback of its cancellation to this object.
+            # The old one refers to this task, and the traceback of its cancellation to this object, as its limit does.
             self._timeout = asyncio.timeout(None)
+            del self._limit
 
     def make_room(self) -> None:
         """Close the connection, which is not initialised, in favour of a newer one."""
@@ -268,7 +271,7 @@ class WebSocketConnection:
             # Final: neither a ping or a pong at the same moment may cancel it, nor may the end of the process delay it.
             self._timeout_is_final = True
             self._close_at_timeout = SocketClose(CloseCode.FORBIDDEN, f"Forbidden: {reason.message}")
-            self._timeout.reschedule(self._loop.time())
+            self._close()
 
     def _ping(self) -> None:
         self._timers["ping"] = self._loop.call_later(self._options.ping, self._ping)
@@ -285,8 +288,13 @@ class WebSocketConnection:
         if not self._timeout_is_final and not self._timeout.expired():
             self._timeout_is_final = final
             self._close_at_timeout = close
-            self._timeout.reschedule(self._loop.time() + seconds)
+            self._limit.start(seconds)
 
     def _cancel_timeout(self) -> None:
         if not self._timeout_is_final and not self._timeout.expired():
+            self._limit.stop()
             self._timeout.reschedule(None)
+
+    def _close(self) -> None:
+        if not self._timeout.expired():
+            self._timeout.reschedule(self._loop.time())

@@ -113,6 +113,21 @@ async def test_a_silent_client(start_server: Any) -> None:
                 assert await silent.closed() == (4499, "No pong received")
 
 
+async def test_messages_that_come_while_the_process_is_stopped(start_server: Any) -> None:
+    """A message that came in time is in time, though the process was stopped until the time for it was over."""
+    server = await start_server(init=10.0, ping=15.0, pong=10.0)
+    async with server.connect() as socket:
+        await socket.send("connection_init")
+        server.time.move(100)
+        assert await socket.receive() == {"type": "connection_ack"}
+        server.time.move(15)
+        assert await socket.socket.receive_json(timeout=20) == {"type": "ping"}
+        await socket.send("pong")
+        server.time.move(100)
+        await socket.subscribe("1", "{ __typename }")
+        assert await socket.next_data() == {"__typename": "Query"}
+
+
 async def test_too_many_connections(start_server: Any) -> None:
     """A connection above the limit is closed with 1013; once another one has closed, a new one is accepted."""
     server = await start_server(connections=1)
