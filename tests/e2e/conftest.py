@@ -9,7 +9,6 @@ import pytest
 from aiohttp import ClientSession
 from conftest import Running
 from e2e.held_source import HeldSource
-from telemetry.scrape import scrape
 
 from gateway import Settings
 from gateway.app.serving import serving
@@ -59,11 +58,6 @@ class World:
         """Let the next matching calls fail."""
         async with self.session.post(f"{self.control}/faults", json=fault) as response:
             assert response.status < 300, await response.text()
-
-    async def is_shared(self) -> bool:
-        """Return whether an operation waits, or has waited, for a call that another one has made."""
-        found = await scrape(self.session, self.url)
-        return found.total("gateway_source_events_total", event="shared") > 0
 
     async def stored(self, source: str, user_id: str) -> Any:
         """Return a user as the sandbox has it stored."""

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import ClientSession, web
+from security.outside import wait_until
+from telemetry.scrape import scrape
 from web_app import running
 from yarl import URL
 
-__all__ = ["HeldSource"]
+__all__ = ["HeldSource", "call_is_shared"]
 
 _NOT_FORWARDED = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "server"}
 
@@ -51,3 +53,13 @@ class HeldSource:
                     yield url
                 finally:
                     self.release()
+
+
+async def call_is_shared(session: ClientSession, url: str) -> None:
+    """Wait until an operation of a gateway waits for a call that another one has made."""
+
+    async def is_counted() -> bool:
+        found = await scrape(session, url)
+        return found.total("gateway_source_events_total", event="shared") > 0
+
+    await wait_until(is_counted)

@@ -13,9 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import ClientSession
-from e2e.held_source import HeldSource
-from security.outside import wait_until
-from telemetry.scrape import scrape
+from e2e.held_source import HeldSource, call_is_shared
 
 from gateway import Settings
 from gateway.app.serving import Addresses, serving
@@ -74,11 +72,6 @@ class Served:
     async def lines(self) -> list[dict[str, Any]]:
         """Return the new lines, of a log in JSON."""
         return [json.loads(line) for line in (await self.written()).splitlines()]
-
-    async def is_shared(self) -> bool:
-        """Return whether a request waits, or has waited, for a call that another one has made."""
-        found = await scrape(self.session, self.addresses.http)
-        return found.total("gateway_source_events_total", event="shared") > 0
 
     async def line(self) -> dict[str, Any]:
         """Return the only new line."""
@@ -387,7 +380,7 @@ async def test_calls_that_go_on_for_others(served: Callable[..., Any]) -> None:
     first = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "first"}))
     await sent(world, 1)
     second = asyncio.create_task(world.graphql(NAMED, **{"X-Request-ID": "second"}))
-    await wait_until(world.is_shared)
+    await call_is_shared(world.session, world.addresses.http)
     first.cancel()
     await asyncio.wait({first})
     held.release()  # the retry follows a second later

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.held_source import HeldSource
-from security.outside import wait_until
+from e2e.held_source import HeldSource, call_is_shared
 
 from gateway.callers.api_keys import new_api_key
 from gateway.principal import scopes as all_scopes
@@ -129,7 +128,7 @@ async def test_calls_of_two_operations(fresh: Callable[..., Any]) -> None:
     held = HeldSource("/account-users/")
     world = await fresh(held={"account": held}, timeout=60)
     both = asyncio.gather(reported(world, ADA), reported(world, ADA))
-    await wait_until(world.is_shared)
+    await call_is_shared(world.session, world.url)
     held.release()
     calls = [call for extensions in await both for call in extensions["calls"]]
     await check(world, calls)

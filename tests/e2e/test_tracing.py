@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from e2e.held_source import HeldSource
-from security.outside import wait_until
+from e2e.held_source import HeldSource, call_is_shared
 
 USER = '{ user(id: "acus_adalovelace1", source: ACCOUNT) { name } }'
 RENAME = 'mutation { updateAccountUser(id: "acus_adalovelace1", input: {name: "Ada"}) { name } }'
@@ -65,7 +64,7 @@ async def test_lookups_of_several_operations(fresh: Callable[..., Any]) -> None:
     world = await fresh(held={"account": held}, timeout=60)
     traces = [f"00-{number:032x}-00f067aa0ba902b7-01" for number in (1, 2)]
     reading = asyncio.gather(*(world.data(ROLE_OWNER, traceparent=trace) for trace in traces))
-    await wait_until(world.is_shared)
+    await call_is_shared(world.session, world.url)
     held.release()
     await reading
     user, role = await world.calls()
