@@ -102,9 +102,19 @@ def gateway_url(demo: Running) -> str:
 
 
 @pytest.fixture
-def moved_time(monkeypatch: pytest.MonkeyPatch) -> MovedTime:
-    """The time of the event loop, which the test moves on."""
-    return MovedTime(monkeypatch)
+def moved_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[MovedTime]:
+    """The time of the event loop, which the test moves on. A test that hangs fails, though no other limit ends it."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError("the test hangs")
+
+    previous_handler = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        yield MovedTime(monkeypatch)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous_handler)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from gateway.users.model import UserSource
 class Calls:
     """A pipeline with a lean transport, and all that it reports."""
 
-    def __init__(self, url: str, *, fast: bool, total: float = 1e6, timeout: float = 1e7, **settings: Any) -> None:
+    def __init__(self, url: str, *, fast: bool, total: float = 60.0, timeout: float = 120.0, **settings: Any) -> None:
         self.url = url
         self.log = Log()
         self.attempts: list[tuple[str, str]] = []
@@ -126,7 +126,7 @@ async def test_same_as_the_steps(raw: Any, moved_time: MovedTime, name: str, req
     for fast in (True, False):
         server = await raw(KEEP, *REPLIES[name])
         server.on_silence = lambda: moved_time.move(2_000)
-        calls = Calls(server.url, fast=fast, total=1_000)
+        calls = Calls(server.url, fast=fast, total=1_000, timeout=1e6)
         current_calls.set(calls.records)
         assert (await calls.send(calls.request())).status == 200
         outcome = await calls.outcome(calls.request(**REQUESTS[requested]))
@@ -217,7 +217,7 @@ async def test_the_first_caller_leaves(
     late: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     """Its call goes on for those that have joined it, whether it is cancelled or late: there is no further call."""
-    calls = await connected(held)
+    calls = await connected(held, total=1e6, timeout=1e6)
 
     async def first() -> Response:
         with operation(timeout=50 if late else None, calls=CallList()):
@@ -242,7 +242,7 @@ async def test_the_first_caller_leaves(
 
 async def test_the_deadline_of_one_who_left(held: HeldServer, moved_time: MovedTime) -> None:
     """The deadline of a caller that has left does not end the call, for which others wait."""
-    calls = await connected(held)
+    calls = await connected(held, total=1e6, timeout=1e6)
 
     async def first() -> Response:
         with operation(timeout=100, calls=CallList()):
@@ -263,7 +263,7 @@ async def test_the_deadline_of_one_who_left(held: HeldServer, moved_time: MovedT
 
 async def test_the_last_one_leaves_before_its_deadline(held: HeldServer, moved_time: MovedTime) -> None:
     """It is no evidence about the source, also if the deadline of the first caller, who has left, has passed."""
-    calls = await connected(held)
+    calls = await connected(held, total=1e6, timeout=1e6)
     calls.circuit._settings = CircuitSettings(min_calls=1, ratio=0.1, hung_after=0.0)
 
     async def read(seconds: float) -> Response:
@@ -393,7 +393,7 @@ async def test_the_deadline(held: HeldServer, moved_time: MovedTime) -> None:
     for fast in (True, False):
         held.requests.clear()
         held.writers.clear()
-        calls = Calls(held.url, fast=fast)
+        calls = Calls(held.url, fast=fast, total=1e6, timeout=1e6)
         first = asyncio.ensure_future(calls.send(calls.request()))
         await held.respond(0)
         await first
