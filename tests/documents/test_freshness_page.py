@@ -13,8 +13,8 @@ from gateway.principal import ANYONE
 from gateway.settings import Settings
 from gateway.settings.sources import AccountSettings
 from gateway.sources.http import bucket
-from gateway.users import staleness
 from gateway.users.ids import Kind
+from gateway.users.kept import staleness
 from gateway.users.kept.lifetimes import UNPROVEN_LIFETIME, KeepRule, Lifetimes
 from gateway.users.listing.prefetched import PrefetchedUsers
 from gateway.users.model import UserSource
