@@ -1,19 +1,16 @@
 """A proxy in front of a source that keeps its responses back until a test releases them."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
+from faults.toxic import FOREVER, Toxic, proxied
 from security.outside import wait_until
 from telemetry.scrape import scrape
-from web_app import running
-from yarl import URL
 
 __all__ = ["HeldSource", "call_is_shared"]
-
-_NOT_FORWARDED = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "server"}
 
 
 class HeldSource:
@@ -23,7 +20,7 @@ class HeldSource:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = re.compile(path)
+        self._path = path
         self._released = asyncio.Event()
 
     def release(self) -> None:
@@ -33,26 +30,11 @@ class HeldSource:
     @asynccontextmanager
     async def serve(self, base: str) -> AsyncIterator[str]:
         """Run the proxy in front of a base URL until the block ends; yield the URL that replaces it."""
-        async with ClientSession(auto_decompress=False) as session:
-
-            async def forward(request: web.Request) -> web.Response:
-                target = URL(base.rstrip("/") + request.raw_path, encoded=True)
-                headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-                body = await request.read()
-                async with session.request(request.method, target, data=body, headers=headers) as response:
-                    content = await response.read()
-                    kept = [each for each in response.headers.items() if each[0].lower() not in _NOT_FORWARDED]
-                if self._path.search(request.path):
-                    await self._released.wait()
-                return web.Response(status=response.status, body=content, headers=dict(kept))
-
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", forward)
-            async with running(app) as url:
-                try:
-                    yield url
-                finally:
-                    self.release()
+        url = urlsplit(base)
+        async with proxied(url.hostname or "", url.port or 0) as proxy:
+            proxy.released = self._released
+            proxy.poison(Toxic.LATENCY_AFTER, FOREVER, call=self._path)
+            yield url._replace(netloc=f"127.0.0.1:{proxy.port}").geturl()
 
 
 async def call_is_shared(session: ClientSession, url: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, FormData
-from e2e.stopped_clock import StoppedClock
 from httpx2 import ASGITransport, AsyncClient
+from still_clock import StillClock
 from web_app import running
 
 from gateway import Gateway
@@ -81,7 +81,7 @@ class Keeping:
 @asynccontextmanager
 async def keeping(**changes: Any) -> AsyncIterator[Keeping]:
     # Nobody waits on a clock that stands still: a call that fails is not repeated after a pause.
-    sandbox, once = Sandbox(users=6, clock=StoppedClock()), {"max_attempts": 1}
+    sandbox, once = Sandbox(users=6, clock=StillClock()), {"max_attempts": 1}
     sources = dict.fromkeys(("account", "softwareone", "reseller"), once)
     settings: dict[str, Any] = {"keep_mode": "on", "http_port": 0} | sources | changes
     async with (
@@ -106,13 +106,13 @@ async def test_a_user_is_kept_and_read_again_on_request(server: str) -> None:
         assert first.headers.getall("Cache-Control") == ["private, no-store"]
         calls = world.calls
         again = await world.send(ONE)
-        assert again.status == "usergateway; hit; ttl=4"
+        assert again.status == "usergateway; hit; ttl=5"
         assert (again.body, world.calls) == (first.body, calls)
         for number, control in enumerate(("no-cache", "no-store", "max-age=0"), 1):
             assert (await world.send(ONE, control)).status == "usergateway; fwd=request; stored"
             assert world.calls == calls + number
         world.sandbox.advance(2)
-        assert (await world.send(ONE, "max-age=60, max-age=x")).status == "usergateway; hit; ttl=2"
+        assert (await world.send(ONE, "max-age=60, max-age=x")).status == "usergateway; hit; ttl=3"
         assert (await world.send(ONE, "max-age=1")).status == "usergateway; fwd=request; stored"
         world.sandbox.advance(6)
         assert (await world.send(ONE)).status == "usergateway; fwd=stale; stored"

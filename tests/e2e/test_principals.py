@@ -1,13 +1,12 @@
 """GraphQL operations that the embedding program executes on behalf of its callers."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from e2e.stopped_clock import StoppedClock
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.auth import Principal
@@ -21,13 +20,13 @@ READER = Principal("reader", frozenset({"users:read:account"}))
 
 
 @pytest.fixture
-def clock() -> StoppedClock:
+def clock() -> StillClock:
     """The clock of the gateway."""
-    return StoppedClock()
+    return StillClock()
 
 
 @pytest.fixture
-async def gateway(clock: StoppedClock) -> AsyncIterator[Gateway]:
+async def gateway(clock: StillClock) -> AsyncIterator[Gateway]:
     """A gateway over two sources, with an allowance of two small queries for each caller."""
     async with SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox:
         unpaced = {"rate_limit": 100_000}  # the clock stands still for the pace of calls, too
@@ -68,9 +67,9 @@ async def test_scopes(gateway: Gateway) -> None:
         assert code_of(await gateway.execute(query, principal=principal)) is Code.FORBIDDEN
 
 
-async def test_expired(gateway: Gateway) -> None:
+async def test_expired(gateway: Gateway, clock: StillClock) -> None:
     """A principal that has expired is refused before anything is executed."""
-    expired = Principal("reader", READER.scopes, expires=time.time() - 1)
+    expired = Principal("reader", READER.scopes, expires=clock.time() - 1)
     result = await gateway.execute(ADA, principal=expired)
     assert (code_of(result), result.executed) == (Code.UNAUTHENTICATED, False)
     [last] = [result async for result in gateway.subscribe(CHANGED, principal=expired)]
@@ -115,7 +114,7 @@ async def test_variables_and_errors(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("expires", [None, 60])
-async def test_the_end_of_a_principal(gateway: Gateway, clock: StoppedClock, expires: float | None) -> None:
+async def test_the_end_of_a_principal(gateway: Gateway, clock: StillClock, expires: float | None) -> None:
     """A subscription ends when its principal expires or is revoked; other principals are not affected."""
     at = None if expires is None else clock.time() + expires
     ada, grace = (Principal(name, READER.scopes, expires=at) for name in ("ada", "grace"))
