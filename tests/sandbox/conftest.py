@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from still_clock import StillClock
 from yarl import URL
 
 from gateway.sandbox import (
@@ -82,13 +83,6 @@ class World:
                 await asyncio.sleep(0.01)
 
 
-class StandingClock(SandboxClock):
-    """A clock on which no time passes within which requests are counted."""
-
-    def monotonic(self) -> float:
-        return self.advanced
-
-
 async def start_worlds(options: SandboxOptions, clock: SandboxClock | None = None) -> AsyncIterator[World]:
     """Start a sandbox and its clients; stop them afterwards."""
     async with SandboxServer(options, clock) as sandbox, aiohttp.ClientSession() as session:
@@ -133,7 +127,7 @@ async def april_world() -> AsyncIterator[World]:
 @pytest.fixture
 async def strict_world() -> AsyncIterator[World]:
     """A sandbox with the documented rate limits, in one instant."""
-    async for world in start_worlds(SandboxOptions(), StandingClock()):
+    async for world in start_worlds(SandboxOptions(), StillClock()):
         yield world
 
 
