@@ -71,6 +71,7 @@ async def test_many_lookups_of_one_operation(strict_source: str, client: str) ->
     assert others == [set()] * 3
     numbers = await statistics(strict_source)
     assert numbers["refused"] == 0
+    assert numbers["most"] >= LIMIT // 2  # otherwise the machine was too busy for the source to count
     assert numbers["calls"] >= LIMIT * 2
 
 
@@ -81,4 +82,5 @@ async def test_many_operations(strict_source: str, client: str) -> None:
         results = await asyncio.gather(*(codes(gateway, one_user(f"nobody{n}")) for n in range(400)))
     numbers = await statistics(strict_source)
     assert numbers["refused"] == 0
+    assert numbers["most"] >= LIMIT // 2  # otherwise the machine was too busy for the source to count
     assert results.count(set()) >= LIMIT * 2

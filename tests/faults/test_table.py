@@ -20,6 +20,7 @@ from gateway.sources.http.clients import CLIENTS
 
 ADA = {"account": "acus_adalovelace1", "softwareone": "USR-0000-0001", "reseller": f"00000000-0000-4000-8000-{1:012}"}
 CREATED = "new@faults.example"
+_QUICK_TIMEOUT = 12  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ async def test_the_table(faulty_world: Callable[..., Any], row: Row) -> None:
         refused = stack.enter_context(refusing())
         cases = {(client, name): operation for client in row.clients for name, operation in OPERATIONS.items()}
         worlds = {case: await _world(faulty_world, row, each, refused, case[0]) for case, each in cases.items()}
-        cells = await asyncio.gather(*(_cell(worlds[case], each) for case, each in cases.items()))
+        async with asyncio.timeout(_QUICK_TIMEOUT + 8 if row.quick else None):
+            cells = await asyncio.gather(*(_cell(worlds[case], each) for case, each in cases.items()))
     expected = {case: row.expected(operation) for case, operation in cases.items()}
     assert dict(zip(cases, cells, strict=True)) == expected
 
@@ -228,7 +230,7 @@ async def test_the_table(faulty_world: Callable[..., Any], row: Row) -> None:
 async def _world(
     faulty_world: Callable[..., Any], row: Row, operation: Operation, refused: int, client: str
 ) -> FaultyWorld:
-    times = {"try_timeout": 1.5, "timeout": 12} if row.quick else {"try_timeout": 20, "timeout": 45}
+    times = {"try_timeout": 1.5, "timeout": _QUICK_TIMEOUT} if row.quick else {"try_timeout": 20, "timeout": 45}
     addresses = {
         "refused": f"http://127.0.0.1:{refused}",
         # Longer than a name may be, so that the resolver of this machine refuses it, whatever its DNS server does.
