@@ -23,7 +23,7 @@ PROTOCOL = "graphql-transport-ws"
 ADA = 'id: "acus_adalovelace1", source: ACCOUNT'
 READ = f"{{ user({ADA}) {{ name }} }}"
 WATCH = "subscription { userChanged { user { name } } }"
-WITHIN = 20.0  # seconds: it is one, on a machine that is not busy. Streams went on without end before.
+WITHIN = 8.0  # seconds: one, and those in which a busy machine stops a process. Streams went on without end before.
 
 
 @dataclass
