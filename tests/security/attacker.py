@@ -36,7 +36,7 @@ __all__ = [
 MAX_STALL = (
     0.3  # seconds: the attacks of the tests stopped the event loop for 0.3 to 7 s before they were defended against
 )
-_RUNS = 5
+_RUNS = 3
 
 _HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -179,7 +179,7 @@ def probing(running: RecordedProcess, seconds: float) -> Iterator[Probe]:
 
 
 async def unstalled(running: RecordedProcess, attack: Callable[[], Awaitable[object]], seconds: float = 2.0) -> None:
-    """Make an attack while others are served. One run of five is enough: the machine may be busy during the others."""
+    """Make an attack while others are served. One run of three is enough: the machine may be busy during the others."""
     longest = []
     for _ in range(_RUNS):
         with probing(running, seconds) as probe:
