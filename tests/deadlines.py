@@ -7,7 +7,7 @@ import grpc
 
 __all__ = ["in_time"]
 
-_ATTEMPTS = 20
+_ATTEMPTS = 8
 _Result = TypeVar("_Result")
 
 
