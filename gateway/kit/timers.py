@@ -128,7 +128,7 @@ class IdleTimer:
         self._clock = loop_clock(loop)
         self._on_timeout = on_timeout
         self._deadline = self._fires_at = math.inf
-        self._postponed = False
+        self._postponed = math.inf  # the last deadline for which the event loop was too busy
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
@@ -157,9 +157,9 @@ class IdleTimer:
     def _fire(self) -> None:
         self._timer, self._fires_at = None, math.inf
         now = self._loop.time()
-        late, was_postponed = now - self._deadline, self._postponed
-        self._postponed = late > _BUSY and not was_postponed
-        if self._postponed:
+        late = now - self._deadline
+        if late > _BUSY and self._postponed != self._deadline:
+            self._postponed = self._deadline
             self._schedule(now + _CATCH_UP)
         elif late >= 0:
             self._deadline = math.inf

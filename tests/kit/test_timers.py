@@ -154,3 +154,29 @@ def test_idle_timer_of_a_busy_event_loop(*, arrives: bool) -> None:
         assert fired == pytest.approx([6] if arrives else [2.55, 6])
 
     run(scenario())
+
+
+def test_idle_timer_of_an_event_loop_that_is_busy_twice() -> None:
+    """A deadline that was set while the timer was postponed is postponed itself, if the event loop is busy again."""
+
+    async def scenario() -> None:
+        loop: Any = asyncio.get_running_loop()
+        fired: list[float] = []
+        started = clock()
+        timer = IdleTimer(loop, lambda: fired.append(clock() - started))
+
+        def work() -> None:
+            loop.now += 2
+            loop.call_later(0.01, begin_again)
+
+        def begin_again() -> None:
+            timer.start(1)
+            loop.now += 2
+            loop.call_soon(loop.call_soon, timer.stop)
+
+        loop.call_later(0.5, work)
+        timer.start(1)
+        await asyncio.sleep(10)
+        assert fired == []
+
+    run(scenario())

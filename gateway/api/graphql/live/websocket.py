@@ -288,6 +288,7 @@ class WebSocketConnection:
         if not self._timeout_is_final and not self._timeout.expired():
             self._timeout_is_final = final
             self._close_at_timeout = close
+            self._timeout.reschedule(None)  # the former limit may have just fired
             self._limit.start(seconds)
 
     def _cancel_timeout(self) -> None:
