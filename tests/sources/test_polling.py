@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -146,23 +147,25 @@ async def test_the_first_second_of_softwareone(fake: Any, source: Any) -> None:
 async def test_states_of_one_second_in_softwareone(fake: Any, source: Any) -> None:
     """A user that has just changed is reported again by the next poll: with the same time it may be as before again."""
     market = source(UserSource.SOFTWAREONE)
-    now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)  # so that it stays recent during the test
+    changed = datetime(2026, 1, 1, tzinfo=UTC)
+    date = format_datetime(changed + timedelta(seconds=1), usegmt=True)  # on the clock of the source
 
     async def poll(position: str | None, at: datetime, name: str = "Ada") -> SourceChanges:
         user = {"id": "USR-1", "firstName": name, "audit": {"created": {"at": at.isoformat()}}}
         fake.responses.clear()
         for users in ([user], [], [user], []) if position is None else ([user], []):
-            fake.respond({"data": users, "$meta": {"pagination": {"offset": 0, "limit": 100, "total": len(users)}}})
+            page = {"data": users, "$meta": {"pagination": {"offset": 0, "limit": 100, "total": len(users)}}}
+            fake.respond(page, headers={"Date": date})
         return await market.changes_since(position)
 
-    position = (await poll(None, now - timedelta(seconds=180))).position
-    for name in ("Ada", "Eve", "Ada"):
-        found = await poll(position, now, name)
+    position = (await poll(None, changed - timedelta(seconds=60))).position
+    for name in ("Ada", "Ada", "Eve", "Ada"):
+        found = await poll(position, changed, name)
         assert [user.first_name for _, user in found.changes] == [name]
         position = found.position
-    position = (await poll(None, now - timedelta(seconds=180))).position
+    position = (await poll(None, changed - timedelta(seconds=60))).position
     for count in (1, 0):  # some time ago, so that a further change would have a later time
-        found = await poll(position, now - timedelta(seconds=120), "Eve")
+        found = await poll(position, changed - timedelta(seconds=30), "Eve")
         assert len(found.changes) == count
         position = found.position
 
