@@ -1,4 +1,4 @@
-"""Calls whose response is sent a moment before the deadline of their client."""
+"""Calls with a time limit that is a part of what is tested."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -12,7 +12,9 @@ _Result = TypeVar("_Result")
 
 
 async def in_time(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
-    """Make a call again while its client gives up first: a machine that stops just then leaves no time to respond.
+    """Make a call again while it has a TimeoutError or DEADLINE_EXCEEDED.
+
+    The gateway responds a moment before the deadline of a client: a machine that stops just then leaves no time for it.
 
     Raises:
         TimeoutError: no attempt had a response in time.
