@@ -132,29 +132,36 @@ class Reader:
     def _wait_for_subscriber(self, metrics: str) -> None:
         """Wait until the gateway counts a new subscription, which is later than the connection of its client."""
         self._metrics_urls.append(metrics)
-        expected, end = f"gateway_event_subscribers {self._metrics_urls.count(metrics)}.0", time.monotonic() + _TIMEOUT
-        while expected not in self._curl(metrics):
+        end = time.monotonic() + _TIMEOUT
+        while not self._counts_subscribers(metrics, self._metrics_urls.count(metrics)):
             assert time.monotonic() < end, f"no new subscription at {metrics}"
             time.sleep(0.05)
+
+    def _counts_subscribers(self, metrics: str, number: int) -> bool:
+        return f"gateway_event_subscribers {number}.0" in self._curl(metrics)
 
     def _curl(self, *arguments: str) -> str:
         return subprocess.run(
             [*_CURL, *arguments], capture_output=True, text=True, timeout=_TIMEOUT, check=False
         ).stdout
 
-    def _first_line(self, *arguments: str) -> str:
-        """Return the first line of a response that goes on."""
-        command = [*_CURL, "--max-time", str(_TIMEOUT), *arguments]
+    def _subscribe(self, *arguments: str) -> str:
+        """Return the beginning of a response that goes on: until it has ended, or the gateway counts the subscriber."""
+        metrics = f"http://127.0.0.1:{self.port('8000')}/metrics"
+        number = self._metrics_urls.count(metrics) + 1
+        command = [*_CURL, "--max-time", str(_TIMEOUT), "--no-buffer", *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            line = process.stdout.readline()
+            first = process.stdout.readline()
+            while process.poll() is None and not self._counts_subscribers(metrics, number):
+                time.sleep(0.05)
             process.kill()
-        return line
+            return first + process.stdout.read()
 
     def _execute(self, query: str) -> None:
         arguments = [f"http://127.0.0.1:{self.port('8000')}/graphql", "--json", json.dumps({"query": query})]
         if query.startswith("subscription"):
-            response = self._first_line(*arguments, "--no-buffer", "-H", "Accept: text/event-stream")
+            response = self._subscribe(*arguments, "-H", "Accept: text/event-stream")
         else:
             response = self._curl(*arguments)
         assert "errors" not in response, response
