@@ -115,7 +115,13 @@ async def test_a_silent_client(start_server: Any) -> None:
 
 async def test_messages_that_come_while_the_process_is_stopped(start_server: Any) -> None:
     """A message that came in time is in time, though the process was stopped until the time for it was over."""
-    server = await start_server(init=10.0, ping=15.0, pong=10.0)
+
+    async def in_some_steps(_connection: Any) -> Principal:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return ANYONE
+
+    server = await start_server(in_some_steps, init=10.0, ping=15.0, pong=10.0)
     async with server.connect() as socket:
         await socket.send("connection_init")
         server.time.move(100)
