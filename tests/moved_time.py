@@ -16,6 +16,7 @@ class MovedTime:
     """The time of event loops and of their timers: real time, plus what it was moved.
 
     Limits of hundreds of seconds are reached at once, and are not reached because the machine is slow.
+    A timer of the gateway that fires late fires once more: where a limit must not be reached, move the time in steps.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

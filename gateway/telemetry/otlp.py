@@ -133,34 +133,34 @@ class ExportLog(logging.Filter):
         self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._cause = ""
         self._lock = threading.Lock()
-        self._users = 0  # the block and the exports under way
+        self._in_use = 0  # the block and the exports under way
         self.is_failing = False
 
     def __enter__(self) -> Self:
-        self._begin_use()
+        self._begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_use()
+        self._end()
 
     @contextmanager
     def exporting(self) -> Iterator[None]:
         """Leave out the messages of the exporter until the end of this block too, which is around an export."""
-        self._begin_use()
+        self._begin()
         try:
             yield
         finally:
-            self._end_use()
+            self._end()
 
-    def _begin_use(self) -> None:
+    def _begin(self) -> None:
         with self._lock:
-            self._users += 1
+            self._in_use += 1
             self._exporter.addFilter(self)  # once, however often it is added
 
-    def _end_use(self) -> None:
+    def _end(self) -> None:
         with self._lock:
-            self._users -= 1
-            if not self._users:
+            self._in_use -= 1
+            if not self._in_use:
                 self._exporter.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -96,7 +96,10 @@ _TIMEOUTS = [
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log waits for Redis longer than a second, since it responds, unless a test gives another value for this."""
+    """The log waits for Redis longer than a second, since it responds late on a busy machine.
+
+    Where Redis is away, a test sets a value in place of this fixture: then the timeouts are those of the gateway.
+    """
     for name in _TIMEOUTS:
         monkeypatch.setattr(name, 60.0)
 

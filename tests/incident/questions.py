@@ -137,7 +137,8 @@ def slowest_source(metrics: Metrics) -> str:
     slow: dict[str, float] = defaultdict(float)
     for _, _, by_source in _mean_calls(metrics):
         for source, (mean, count) in by_source.items():
-            slow[source] += count if mean > _SLOW else 0
+            if mean > _SLOW:
+                slow[source] += count
     return max(slow, key=lambda source: slow[source])
 
 
