@@ -126,7 +126,7 @@ async def april_world() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def strict_world() -> AsyncIterator[World]:
-    """A sandbox with the documented rate limits, in one instant."""
+    """A sandbox with the documented rate limits, on a clock that stands still."""
     async for world in start_worlds(SandboxOptions(), StillClock()):
         yield world
 

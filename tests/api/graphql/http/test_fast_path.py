@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from msgspec.structs import replace
-from users.kept.scheduling import VirtualClock
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.api.graphql.http import fast_path
@@ -35,7 +35,7 @@ async def _gateway(**settings: Any) -> AsyncIterator[Gateway]:
     """
     async with SandboxServer(SandboxOptions(users=4, rate_limits=False)) as sandbox:
         account = {"base_url": sandbox.account_url, "token": ACCOUNT_TOKEN, "account_id": ACCOUNT_ID}
-        async with Gateway(Settings(account=account, fast_path="on", **settings), clock=VirtualClock()) as gateway:
+        async with Gateway(Settings(account=account, fast_path="on", **settings), clock=StillClock()) as gateway:
             yield gateway
 
 
