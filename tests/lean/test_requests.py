@@ -49,9 +49,6 @@ AIOHTTP_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
         message.startswith("Request has invalid `Transfer-Encoding`")
         and read.headers["transfer-encoding"].lower() == "chunked"
     ),
-    "an absolute target whose port is no number, which makes no difference to the gateway": lambda message, _read: (
-        message.startswith("http://")
-    ),
     "`*` in another request than OPTIONS, where no endpoint is": lambda message, read: (
         message == "*" and read.path == "*"
     ),
@@ -61,8 +58,8 @@ AIOHTTP_REFUSES: Mapping[str, Callable[[str, Read], object]] = {
 _REFUSED_WITHOUT_A_REQUEST = {
     "Data after `Connection: close`": "lean does not read what follows the last request; aiohttp refuses it",
     "Duplicate '": "aiohttp refuses a second field as soon as it reads it; lean waits for the end of the head",
-    "*": "aiohttp refuses the targets above as soon as it reads them; lean waits for the end of the head",
-    "http://": "aiohttp refuses the targets above as soon as it reads them; lean waits for the end of the head",
+    "*": "aiohttp refuses a target as soon as it reads it; lean waits for the end of the head",
+    "http://": "aiohttp refuses a target as soon as it reads it; lean waits for the end of the head",
 }
 """What aiohttp's parser refuses where the lean server has no request yet, by the beginning of its message."""
 

@@ -9,7 +9,7 @@ def split_target(target: str) -> tuple[str, str]:
     """Return the path without percent-encoding and the query with it (RFC 9112, 3.2).
 
     Raises:
-        ValueError: the target is not a URL.
+        ValueError: the target is neither a path, nor a URL with a host, nor `*`.
     """
     if target[:1] != "/":
         target = _without_origin(target)
@@ -22,4 +22,7 @@ def _without_origin(target: str) -> str:
     if target == "*":
         return target
     parts = urlsplit(target)
+    if not parts.hostname:
+        raise ValueError("there is no host in the target")
+    _ = parts.port  # a ValueError where it is no number
     return f"{parts.path or '/'}?{parts.query}"
