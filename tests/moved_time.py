@@ -33,7 +33,7 @@ class MovedTime:
         self._moved += seconds
 
     async def expire(self, *limited: "asyncio.Future[Any]") -> None:
-        """Let time pass, ten seconds in each turn of the loop, until these have ended."""
+        """Let time pass, ten seconds in each iteration of the loop, until these have ended."""
         while not all(future.done() for future in limited):
             self.move(10.0)
             await asyncio.sleep(0)
