@@ -7,13 +7,19 @@ from gateway.testing.clock import AdjustableClock
 
 __all__ = ["StillClock"]
 
+_HOUR = 3600.0  # seconds
+
 
 class StillClock(AdjustableClock):
-    """Time that passes by `advance` alone: for a gateway, a sandbox, or both."""
+    """Time that passes by `advance` alone: for a gateway, a sandbox, or both.
+
+    It starts at the beginning of the present hour, the moment in which the URLs of pictures change: whatever the time
+    of the day is, the next change is an hour away.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._start = time.time() // 1
+        self._start = time.time() // _HOUR * _HOUR
 
     def time(self) -> float:
         return self._start + self.advanced

@@ -1,7 +1,7 @@
 """A gRPC server on a real socket in this process, over a sandbox, and a client of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 from connect_client import ConnectClient
 from google.rpc import error_details_pb2, status_pb2
 from relay import Relay, relayed
+from still_clock import StillClock
 
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
@@ -26,6 +27,7 @@ from gateway.sandbox import (
     SandboxOptions,
     SandboxServer,
 )
+from gateway.testing import Sandbox
 from usergateway.v1 import users_pb2
 
 _METHODS = users_pb2.DESCRIPTOR.services_by_name["UserService"].methods_by_name
@@ -210,6 +212,13 @@ async def opened(
                 yield World(channel, server, gateway, session, sandbox.control_url, account)
         finally:
             await server.stop(0)
+
+
+@pytest.fixture
+def gateway_sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose time passes only where a test advances it."""
+    with Sandbox(clock=StillClock()) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The metadata `cache-control` of calls, and the trailers about what was kept."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import grpc
 import pytest
 from deadlines import in_time
 from google.rpc import error_details_pb2, status_pb2
-from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.api.grpc.calls import FRESHNESS, PARTIAL_ERRORS, Call
@@ -46,13 +45,6 @@ class Calls:
         for detail in status_pb2.Status.FromString(trailers["grpc-status-details-bin"]).details:
             detail.Unpack(info)
         return f"{raised.value.code().name} {info.reason}"
-
-
-@pytest.fixture
-def gateway_sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose time passes only where a test advances it."""
-    with Sandbox(clock=StillClock()) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
