@@ -96,7 +96,7 @@ def _serve(python: Path, environment: dict[str, str]) -> tuple[int, str]:
         try:
             for line in process.stdout:
                 output += line
-                if "metrics " in line:
+                if line.startswith("  metrics "):  # once: another signal would end a gateway that has nearly stopped
                     process.send_signal(signal.SIGTERM)
             return process.wait(), output
         finally:
