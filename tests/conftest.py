@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from moved_time import MovedTime
 
 from gateway.api.graphql.graphiql.build import find_node
@@ -27,7 +27,8 @@ FROM_ENVIRONMENT = frozenset({SERVER, FAST_PATH})
 
 if "TEST_FAST_PATH" in os.environ:
     os.environ[FAST_PATH] = os.environ["TEST_FAST_PATH"]
-settings.register_profile("any speed", deadline=None)  # by default an example fails that takes 200 ms
+# By default an example fails that takes 200 ms, and a test whose examples take long to make.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
 _READY_TIMEOUT = 60.0  # seconds: a process that is not ready by then hangs
 
