@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from ports import free_port
+from ports import refusing_port
 
 from gateway.sandbox import LANDMARKS, RESELLER_ID, RESELLER_TOKEN, WEBHOOK_TOKEN, SandboxOptions, SandboxServer
 
@@ -109,9 +109,10 @@ async def test_after_five_retries_the_next_event_is_sent(webhook_world, receiver
 async def test_the_receiver_can_be_set_later_and_replaced(world, receiver):
     """Nothing is sent before a receiver is set; a failed delivery is retried at the receiver that replaced it."""
     await world.reseller("PATCH", ADA, json={"company": "A"})
-    world.sandbox.webhooks.send_to(f"http://127.0.0.1:{free_port()}/", WEBHOOK_TOKEN)
-    await world.reseller("PATCH", HEDY, json={"company": "B"})
-    await attempted(world, None)
+    with refusing_port() as port:
+        world.sandbox.webhooks.send_to(f"http://127.0.0.1:{port}/", WEBHOOK_TOKEN)
+        await world.reseller("PATCH", HEDY, json={"company": "B"})
+        await attempted(world, None)
     world.sandbox.webhooks.send_to(receiver.url, WEBHOOK_TOKEN)
     assert [event["data"]["company"] for event in await receiver.received(1)] == ["B"]
     assert (await attempts(world))[0] == ("reseller.user.updated", None)

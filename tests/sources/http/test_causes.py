@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
-from ports import free_port
+from ports import refusing_port
 from security.leaking_source import KINDS, LeakingSource
 
 from gateway.app.sources import build
@@ -70,7 +70,8 @@ async def listening() -> AsyncIterator[Callable[..., Any]]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_refused(transport: Any, host: str) -> None:
     """A port where nothing listens is a refused connection, also where the host has several addresses."""
-    failed = await failure(transport, f"http://{host}:{free_port()}")
+    with refusing_port() as port:
+        failed = await failure(transport, f"http://{host}:{port}")
     assert failed.cause == "connection refused"
     assert failed.advice == "check the host and the port of GATEWAY_ACCOUNT__BASE_URL"
 
