@@ -1,6 +1,7 @@
 """The account API in its current form, and in the form of April."""
 
 import base64
+from datetime import datetime
 
 import pytest
 
@@ -217,7 +218,8 @@ async def test_update_clears_with_null_and_keeps_what_is_absent(world):
     assert first["department"]["name"] == "Assembly"
     assert first["user"]["name"] == "Ada Lovelace"
     second = (await world.account("PATCH", target, json={})).json
-    assert second["updated_at"] > first["updated_at"]
+    times = [datetime.fromisoformat(user["updated_at"]) for user in (first, second)]
+    assert times[0] < times[1]
     renamed = (await world.account("PATCH", target, json={"name": "Augusta"})).json
     assert renamed["user"]["name"] == "Augusta"
     sales = (await world.account("PATCH", target, json={"role_id": "rl_fieldsales00"})).json
