@@ -1,7 +1,10 @@
 """When a transport writes a request, and which connections it uses again, over real sockets."""
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +61,12 @@ async def test_not_written(transport: Any) -> None:
     assert written == []
 
 
+def _is_on_its_way(connection: socket.socket) -> bool:
+    """Whether the other end of a connection has not received all that was sent to it."""
+    [unacknowledged] = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
+    return bool(unacknowledged)
+
+
 class TwiceAnswering:
     """A source in a thread that responds twice to the first request of each connection, the second time a bit later."""
 
@@ -87,6 +96,8 @@ class TwiceAnswering:
                 connection.sendall(KEEP)
                 time.sleep(self._pause)
                 connection.sendall(WRONG)
+                while _is_on_its_way(connection):
+                    time.sleep(0.001)
                 self.answered_twice.release()
                 while connection.recv(65536):
                     connection.sendall(KEEP)

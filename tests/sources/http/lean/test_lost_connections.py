@@ -1,6 +1,7 @@
 """Connections that end at bad moments: a change that was not sent is distinguished from one that may have been."""
 
 import asyncio
+import select
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceTimeout, SourceUnavailable
 from gateway.sources.http.exchange import Request, TransportLimits
+from gateway.sources.http.lean.connection import ClientConnection
 from gateway.sources.http.lean.transport import LeanTransport
 
 LINGER_ZERO = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a RST
@@ -40,11 +42,16 @@ class ThreadedServer:
             connection.recv(65536)
             connection.sendall(KEEP)
 
-    def close_first(self, *, reset: bool) -> None:
-        """Close the first connection; the client's socket has received it when this returns."""
+    def close_first(self, lean: LeanTransport, *, reset: bool) -> ClientConnection:
+        """Close the first connection; the socket of the client, whose connection is returned, has received that."""
+        [pool] = lean._pools.values()
+        [connection] = pool._idle
+        assert connection._transport is not None
         if reset:
             self.accepted[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         self.accepted[0].close()
+        assert select.select([connection._transport.get_extra_info("socket")], [], [], 30)[0]
+        return connection
 
     def stop(self) -> None:
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -87,9 +94,7 @@ async def test_reset_before_anything_was_sent(threaded: ThreadedServer, lean_tra
     """If the connection was reset before a change was sent, its outcome is not unknown."""
     lean = lean_transport()
     await lean.send(change(threaded.url))
-    [pool] = lean._pools.values()
-    [connection] = pool._idle
-    threaded.close_first(reset=True)
+    connection = threaded.close_first(lean, reset=True)
     with pytest.raises(SourceUnavailable) as caught:  # as if it had been reset after the check before its reuse
         connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 60)
     assert caught.value.outcome is None
@@ -99,9 +104,7 @@ async def test_closed_unnoticed(threaded: ThreadedServer, lean_transport: Any) -
     """A change on a connection that is closed after the check before its reuse has an unknown outcome."""
     lean = lean_transport()
     await lean.send(change(threaded.url))
-    [pool] = lean._pools.values()
-    [connection] = pool._idle
-    threaded.close_first(reset=False)
+    connection = threaded.close_first(lean, reset=False)
     with pytest.raises(SourceUnavailable) as caught:
         await connection.send(change(threaded.url), b"PUT", asyncio.get_running_loop().time() + 60)
     assert caught.value.outcome is Outcome.UNKNOWN
@@ -113,7 +116,7 @@ async def test_closed_before_the_reuse(threaded: ThreadedServer, lean_transport:
     """A connection is checked before each reuse, so that a closed one is not used."""
     lean = lean_transport()
     await lean.send(change(threaded.url))
-    threaded.close_first(reset=reset)
+    threaded.close_first(lean, reset=reset)
     assert (await lean.send(change(threaded.url))).status == 200
     assert len(threaded.accepted) == 2
 
