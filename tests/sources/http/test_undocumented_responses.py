@@ -1,8 +1,10 @@
 """A change whose response the source does not document, through the whole pipeline and over real sockets."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from moved_time import UNLIMITED, MovedTime
 
 from gateway.app.sources import build
 from gateway.errors import GatewayError, Outcome, RateLimited, SourceInvalidResponse
@@ -55,7 +57,7 @@ async def result_of(name: str, url: str, transport: Any, settings: Settings) -> 
     """Execute the change against the source at this URL."""
     source_name, change = CHANGES[name]
     configured = getattr(settings, source_name.value).model_copy(update={"base_url": url})
-    step_settings = StepSettings(retry=RetrySettings(first_wait=0.001, max_wait=0.001))
+    step_settings = StepSettings(timeout=1e6, retry=RetrySettings(first_wait=0.001, max_wait=0.001))
     send = pipeline(transport, steps(step_settings, budget=RetryBudget()))
     source: Any = build(source_name, settings.model_copy(update={source_name.value: configured}), send)
     tenant = "t1" if source_name is UserSource.RESELLER else ""
@@ -100,10 +102,16 @@ async def test_too_many_requests(raw: Any, transport: Any, settings: Settings, n
 
 @pytest.mark.parametrize("name", ["update softwareone", "update reseller"])
 @pytest.mark.parametrize("reply", [b"", (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", None), None])
-async def test_without_keys(raw: Any, transport: Any, settings: Settings, name: str, reply: Any) -> None:
+async def test_without_keys(
+    raw: Any, transport: Any, settings: Settings, moved_time: MovedTime, *, name: str, reply: Any
+) -> None:
     """After a lost connection or a timeout, a change in a source without keys is not sent again by the gateway."""
     server = await raw(reply)
-    error = await result_of(name, server.url, transport(total=0.3, read=0.3), settings)
+    calling = asyncio.ensure_future(result_of(name, server.url, transport(**UNLIMITED | {"total": 200}), settings))
+    await server.received(1)
+    if reply != b"":
+        await moved_time.expire(calling)
+    error = await calling
     assert error is not None
     assert (error.outcome, len(server.requests)) == (Outcome.UNKNOWN, 1)
 
