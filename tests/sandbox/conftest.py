@@ -78,7 +78,7 @@ class World:
 
     async def received(self, count: int) -> None:
         """Wait until so many calls have arrived, which need not have a response yet."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len((await self.control("GET", "/calls")).json) < count:  # noqa: ASYNC110 - the sandbox sets no event
                 await asyncio.sleep(0.01)
 
@@ -154,7 +154,7 @@ class Receiver:
 
     async def received(self, count: int) -> list[dict[str, Any]]:
         """Wait until `count` webhooks were received; return their bodies."""
-        async with asyncio.timeout(10), self._condition:
+        async with asyncio.timeout(30), self._condition:
             await self._condition.wait_for(lambda: len(self.deliveries) >= count)
         return [json.loads(body) for _, body in self.deliveries]
 

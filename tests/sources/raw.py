@@ -22,7 +22,7 @@ class RawServer:
 
     async def received(self, count: int) -> None:
         """Wait until so many requests have arrived."""
-        async with asyncio.timeout(10), self.arrivals:
+        async with asyncio.timeout(30), self.arrivals:
             await self.arrivals.wait_for(lambda: len(self.requests) >= count)
 
     @property

@@ -155,7 +155,7 @@ async def test_closed_when_unused(served: Any, transport: Any) -> None:
 
     calls = transport(keep_alive=0.05)
     await calls.send(call(f"http://127.0.0.1:{await served(watched)}/"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended.wait()
 
 
@@ -192,7 +192,7 @@ async def test_cancelled_call(served: Any, transport: Any) -> None:
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended.wait()
     assert (await calls.send(call(url))).body == b"{}"
 
@@ -278,7 +278,7 @@ async def test_closing_during_calls(raw: Any, transport: Any) -> None:
     under_way = [asyncio.create_task(calls.send(call(server.url, "PUT", b"{}"))) for _ in range(2)]
     await server.received(1)
     await calls.aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         first, second = await asyncio.gather(*under_way, return_exceptions=True)
     assert isinstance(first, SourceUnavailable)
     assert first.outcome is Outcome.UNKNOWN

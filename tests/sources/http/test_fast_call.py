@@ -177,7 +177,7 @@ class HeldServer:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the requests or the closed connections fulfil a condition."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self._arrived.clear()
                 await self._arrived.wait()

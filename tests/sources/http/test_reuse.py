@@ -124,7 +124,7 @@ async def test_answered_twice(twice: TwiceAnswering, transport: Any) -> None:
     bodies = []
     for _ in range(5):
         bodies.append((await calls.send(call(twice.url))).body)
-        assert twice.answered_twice.acquire(timeout=10)  # the event loop is too busy to read what arrives meanwhile
+        assert twice.answered_twice.acquire(timeout=30)  # the event loop is too busy to read what arrives meanwhile
     assert bodies == [b"{}"] * 5
     assert twice.connections == 5
     await calls.aclose()
@@ -136,7 +136,7 @@ async def test_answered_twice_to_waiting_calls(twice: TwiceAnswering, transport:
 
     async def one() -> bytes:
         body: bytes = (await calls.send(call(twice.url))).body
-        assert twice.answered_twice.acquire(timeout=10)  # as above
+        assert twice.answered_twice.acquire(timeout=30)  # as above
         return body
 
     results = await asyncio.gather(*(one() for _ in range(5)), return_exceptions=True)

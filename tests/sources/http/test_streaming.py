@@ -86,7 +86,7 @@ async def slow_reader() -> AsyncIterator[Callable[..., Awaitable[tuple[str, Slow
                 behaviour.may_read.set()
                 server.close()
                 if behaviour.head_received.is_set():
-                    async with asyncio.timeout(10):
+                    async with asyncio.timeout(30):
                         await behaviour.ended.wait()
                 await server.wait_closed()
                 await asyncio.sleep(0)
@@ -168,7 +168,7 @@ async def test_cancelled(slow_reader: Any, transport: Any) -> None:
     with pytest.raises(asyncio.CancelledError):
         await sending
     server.may_read.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await server.ended.wait()
     assert server.body < content.size
     assert content.read < LARGE
@@ -193,7 +193,7 @@ async def test_unreadable_content(slow_reader: Any, transport: Any, breaks: int)
     with pytest.raises(SourceUnavailable) as caught:
         await transport().send(put(url, CountedContent(breaks=breaks)))
     assert caught.value.outcome is Outcome.UNKNOWN
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await server.ended.wait()
     assert server.body < LARGE * len(CHUNK)
 

@@ -26,7 +26,7 @@ class ThreadedServer:
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
         self.accepted: list[socket.socket] = []
         self.thread = threading.Thread(target=self._serve)
@@ -81,7 +81,7 @@ async def lean_transport() -> AsyncIterator[Callable[..., LeanTransport]]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the conditions have no event
             await asyncio.sleep(0.01)
 
