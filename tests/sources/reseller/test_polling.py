@@ -151,7 +151,7 @@ async def test_states_of_one_instant(source: Any) -> None:
     world = World()
     polling = Polling(source, world)
     await polling.poll()
-    at = datetime.now(UTC).isoformat()
+    at = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()  # however long the rounds take
     id_ = world.create(createdAt=at, updatedAt=at)
     assert pairs(await polling.poll()) == [(CREATED, id_)]
     found = await polling.poll()
