@@ -1,6 +1,7 @@
 """The control API, faults, the call log, and starting and stopping a sandbox."""
 
 import asyncio
+import gc
 import sqlite3
 import time
 from contextlib import closing
@@ -208,9 +209,10 @@ async def test_a_file_of_an_earlier_release(tmp_path):
 @pytest.mark.parametrize(("users", "seconds"), [(40, 0.5), (10_000, 5)])
 async def test_starts_quickly(users, seconds):
     """A sandbox with 40 users starts within half a second of CPU, one with 10,000 within five."""
-    started = time.process_time()
+    gc.collect()  # otherwise what other tests have left may be looked through in this time
+    started = time.thread_time()
     async with SandboxServer(SandboxOptions(users=users)):
-        assert time.process_time() - started < seconds
+        assert time.thread_time() - started < seconds
 
 
 async def test_a_stopped_sandbox_has_no_url():
