@@ -99,8 +99,6 @@ def test_account_answers_generated_requests_as_documented(case, account_url):
 
 def test_generated_requests_met_every_documented_success():
     """The test above made each operation succeed: responses that are all errors would prove nothing."""
-    if not _seen:
-        pytest.skip("the generated requests were not selected")
     documented = {
         (method.upper(), path, int(status))
         for path, methods in account_schema.raw_schema["paths"].items()
@@ -108,6 +106,9 @@ def test_generated_requests_met_every_documented_success():
         for status in operation["responses"]
         if status.startswith("2")
     }
+    called = {(method, path) for method, path, _ in _seen}
+    if {(method, path) for method, path, _ in documented} - called:
+        pytest.skip("not all of the generated requests were selected")
     assert documented - _seen == NEVER_SEEN
 
 
