@@ -12,7 +12,7 @@ from gateway.users.model import Organization, Role, Timestamp, User, UserChange,
 
 CREATED, UPDATED, DELETED = UserChange
 RESELLER = UserSource.RESELLER
-NOON, LATER = Timestamp("2026-11-22T12:00:00.0000010Z"), Timestamp("2026-11-22T12:00:00.0000020Z")
+NOON, LATER = Timestamp("2021-11-22T12:00:00.0000010Z"), Timestamp("2021-11-22T12:00:00.0000020Z")
 PICTURE = "https://storage.example/ada"
 ADA = User(
     *(RESELLER, "Id-1", "t1"),
@@ -179,7 +179,7 @@ async def test_a_deletion_is_final(logs: Any) -> None:
     assert await log.append(UPDATED, replace(ADA, updated_at=LATER))
     assert await log.append(DELETED, ADA)
     assert not await log.append(UPDATED, replace(ADA, first_name="Late", updated_at=LATER))
-    restored = Timestamp("2026-11-22T12:00:01Z")
+    restored = Timestamp("2021-11-22T12:00:01Z")
     assert await log.append(UPDATED, replace(ADA, updated_at=restored))
 
 

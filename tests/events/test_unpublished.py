@@ -18,7 +18,7 @@ from gateway.users.source import Sources
 
 CREATED, UPDATED, DELETED = UserChange
 ACCOUNT = UserSource.ACCOUNT
-NOON, LATER = Timestamp("2026-11-22T12:00:00Z"), Timestamp("2026-11-22T12:00:01Z")
+NOON, LATER = Timestamp("2021-11-22T12:00:00Z"), Timestamp("2021-11-22T12:00:01Z")
 ADA = User(ACCOUNT, "acus_1", first_name="Ada", email="ada@example.com", updated_at=NOON)
 EVE = replace(ADA, first_name="Eve")
 
@@ -57,7 +57,7 @@ class Keeper:
     "last",
     [
         pytest.param(ADA, id="to and fro within one time of change"),
-        pytest.param(replace(ADA, first_name="Old", updated_at=Timestamp("2026-11-22T11:59:59Z")), id="superseded"),
+        pytest.param(replace(ADA, first_name="Old", updated_at=Timestamp("2021-11-22T11:59:59Z")), id="superseded"),
         pytest.param(replace(EVE, last_active_at=LATER), id="another field than those that an event is recognised by"),
     ],
 )
