@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 import warnings
 
 from gateway.operation import operation
@@ -33,8 +34,11 @@ async def run() -> None:
         fail(f"{4711}-secret")
     except ValueError:
         log.exception("defect")
+    now, monotonic = time.monotonic(), time.monotonic
+    time.monotonic = lambda: now  # of a flood, one more is written for each second that this process stands still
     for number in range(30):
         log.warning("flood %s", number)
+    time.monotonic = monotonic
     for _ in range(30):
         logging.getLogger("gateway.changes").warning("each is written %s", 1)
     warnings.warn("a warning of Python", stacklevel=1)
