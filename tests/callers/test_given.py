@@ -225,7 +225,7 @@ async def test_revoked_while_it_was_authenticated(*, is_logged_out: bool) -> Non
 async def test_revoked_while_a_session_is_prolonged() -> None:
     """A connection that begins after `revoke` is verified although a verification from before it ends meanwhile."""
     sessions, resumed = Sessions(**{"1": Principal("ada", expires=time.time() - 1)}), asyncio.Event()
-    given = GivenAuthentication(sessions, timeout=10)
+    given = GivenAuthentication(sessions, timeout=60)
 
     async def authenticate(connection: Connection) -> Principal:
         principal = await given(connection)

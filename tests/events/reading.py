@@ -11,7 +11,7 @@ from gateway.users.model import User, UserChange, UserSource
 
 __all__ = ["Reader", "append", "caught_up", "changed", "next_ids", "queued_ids", "remaining_events", "settled"]
 
-_TIMEOUT = 10.0  # seconds: nothing here takes that long
+_TIMEOUT = 30.0  # seconds: nothing here takes that long
 
 
 async def settled(log: EventLog) -> None:

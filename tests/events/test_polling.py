@@ -75,7 +75,7 @@ class FakeClock(RealClock):
 
     async def asleep(self) -> None:
         """Wait until a round has ended."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self._asleep.wait()
 
 
@@ -256,7 +256,7 @@ async def test_a_round_that_takes_longer_than_the_lease(redis: Redis, poll: Any,
         await redis.hincrby("usergateway:turn:market", "until", -300_000)  # as half of the lease passes for Redis
         shortened = int(await redis.hget("usergateway:turn:market", "until") or 0)
         moved_time.move(300)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while int(await redis.hget("usergateway:turn:market", "until") or 0) <= shortened:  # noqa: ASYNC110 - Redis sets no event
                 await asyncio.sleep(0.01)
         await other_sleep.round()

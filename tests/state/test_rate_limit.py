@@ -1,20 +1,15 @@
 """Rate limits of callers in memory and in Redis, compared with a model."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ports import free_port
 from redis.asyncio import Redis
-from state.server import PATIENT
+from state.server import PATIENT, RedisServer
 
 from gateway.kit.rate_limit import Allowance, RateLimit
 from gateway.state.memory.rate_limit import MemoryRateLimit
@@ -196,28 +191,6 @@ async def test_expired(redis_url: str) -> None:
     await client.aclose()
 
 
-@contextmanager
-def redis_on(port: int) -> Iterator[None]:
-    """Run a `redis-server` on that port."""
-    process = subprocess.Popen(
-        [shutil.which("redis-server") or "", "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "redis-server did not respond in time"
-                time.sleep(0.01)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 async def test_one_request_tries_an_unreachable_redis() -> None:
     """When an unreachable Redis is tried again, one of many requests does so; the others are counted in memory."""
     connections = 0
@@ -239,19 +212,22 @@ async def test_one_request_tries_an_unreachable_redis() -> None:
         await client.aclose()
 
 
-async def test_redis_returns() -> None:
+async def test_redis_returns(tmp_path: Path) -> None:
     """While Redis is unreachable a replica counts alone; it uses Redis again when it returns."""
-    port = free_port()
+    server = RedisServer(tmp_path, persistent=False)
     now = 0.0
-    client = connect(f"redis://127.0.0.1:{port}/0?{PATIENT}")
+    client = connect(server.patient_url)
     store = RedisRateLimit(client, SLOW, clock=lambda: now)
     assert (await store.take("a", 100)).allowed
     assert not (await store.take("a", 1)).allowed
     now = 5.0
     assert not (await store.take("a", 1)).allowed
-    with redis_on(port):
+    await asyncio.to_thread(server.start)
+    try:
         assert not (await store.take("a", 1)).allowed  # not tried again yet
         now = 10.0
         assert (await store.take("a", 100)).allowed
         assert not (await store.take("a", 1)).allowed
         await client.aclose()
+    finally:
+        await asyncio.to_thread(server.stop)

@@ -157,7 +157,7 @@ async def test_a_client_that_leaves(traced: Any) -> None:
     world = await traced()
     await world.fault(source="account", kind="slow", delay=60, times=1)
     request = asyncio.ensure_future(world.graphql(USER))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await world.calls():  # noqa: ASYNC110 - the sandbox notifies nobody
             await asyncio.sleep(0.01)
     request.cancel()
@@ -191,7 +191,7 @@ async def test_nothing_of_what_is_sent(traced: Any) -> None:
         await response.read()
     async with world.session.get(f"{world.url}/images/marker") as response:
         await response.read()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         # It is polled, since the exporter sets no event.
         while "GET /images/{token}" not in {span.name for span in world.exporter.get_finished_spans()}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -255,7 +255,7 @@ async def test_a_subscription(traced: Any) -> None:
         await socket.send_json({"type": "connection_init"})
         assert (await socket.receive_json())["type"] == "connection_ack"
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": CHANGES}})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not world.gateway._entered.events.subscribers:  # noqa: ASYNC110 - a subscription sets no event
                 await asyncio.sleep(0.01)
         await world.graphql(RENAME)
