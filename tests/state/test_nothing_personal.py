@@ -3,6 +3,7 @@
 from typing import Any
 
 from redis.asyncio import Redis
+from still_clock import StillClock
 
 from gateway import Gateway
 from gateway.models import UserSource
@@ -20,7 +21,7 @@ QUERY = """{
 async def test_users_that_are_kept(redis_url: str) -> None:
     """Two replicas keep users in their memory alone: no reads, hits and absences leave anything of a user in Redis."""
     url = redis_url.replace("/0?", "/7?")
-    with Sandbox(users=6) as sandbox:
+    with Sandbox(users=6, clock=StillClock()) as sandbox:  # in which nothing that is kept expires
         settings = sandbox.settings(keep_mode="on", redis_url=url)
         async with Gateway(settings, clock=sandbox.clock) as first, Gateway(settings, clock=sandbox.clock) as second:
             personal = set()
