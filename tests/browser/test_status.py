@@ -71,14 +71,19 @@ async def status_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         yield f"{addresses.admin}/status"
 
 
-async def opened(browser: Browser, url: str, width: int, theme: Any = "light") -> tuple[Page, list[str]]:
-    """Open the page without JavaScript; return it, and what the console reports, for example by the policy."""
+async def opened(
+    browser: Browser, url: str, width: int, theme: Any = "light", *, refresh: bool = False
+) -> tuple[Page, list[str]]:
+    """Open the page without JavaScript; return it, and what the console reports, for example by the policy.
+
+    With `refresh` it loads itself again every few seconds, perhaps while a test looks at it.
+    """
     context = await browser.new_context(viewport=WIDTHS[width], color_scheme=theme, java_script_enabled=False)
     page = await context.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))
     page.on("requestfailed", lambda request: problems.append(request.url))
-    response = await page.goto(url)
+    response = await page.goto(url if refresh else f"{url}?refresh=off")
     assert response is not None
     assert response.status == 200
     return page, problems
@@ -138,7 +143,7 @@ async def test_the_name_of_a_caller_is_text(browser: Browser, status_url: str) -
 
 async def test_the_page_loads_itself_again(browser: Browser, status_url: str) -> None:
     """The page has the time of its loading again, which a link ends and another one begins."""
-    page, _ = await opened(browser, status_url, 390)
+    page, _ = await opened(browser, status_url, 390, refresh=True)
     refresh = page.locator("meta[http-equiv=refresh]")
     await expect(refresh).to_have_count(1)
     await page.get_by_role("link", name="stop loading the page again").click()
@@ -152,7 +157,7 @@ async def test_the_page_loads_itself_again(browser: Browser, status_url: str) ->
 
 async def test_the_links_lead_to_the_rest(browser: Browser, status_url: str) -> None:
     """The page leads to the same as JSON, and to the metrics."""
-    page, _ = await opened(browser, f"{status_url}?refresh=off", 1280)
+    page, _ = await opened(browser, status_url, 1280)
     await page.get_by_role("link", name="JSON").click()
     await page.wait_for_url("**/status?format=json")
     await expect(page.locator("body")).to_contain_text('"process"')
