@@ -1,6 +1,7 @@
 """Runs programs on one core each, waits with a timeout until they are ready, and stops them by their id."""
 
 import os
+import secrets
 import socket
 import subprocess
 import time
@@ -11,6 +12,9 @@ from pathlib import Path
 __all__ = ["FailedStartError", "free_port", "running_process", "wait_until"]
 
 _STOP_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
+_BELOW_OUTGOING = range(10_000, 32_768)
+"""Linux takes the ports of outgoing connections, and those that a program lets it choose, from above these."""
+_given: set[int] = set()
 
 
 class FailedStartError(Exception):
@@ -18,10 +22,20 @@ class FailedStartError(Exception):
 
 
 def free_port() -> int:
-    """Return a port on which no program listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port of the loopback interface that is free, and that no connection takes until it is listened at.
+
+    A process gets each port once.
+    """
+    while True:
+        port = secrets.choice(_BELOW_OUTGOING)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
         return port
 
 
