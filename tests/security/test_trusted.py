@@ -114,7 +114,7 @@ async def test_automatic(serve: Serve, caller_of: Callable[..., Caller]) -> None
 
 async def test_reading_is_paid_for(serve: Serve, caller_of: Callable[..., Caller]) -> None:
     """The parsing of a document that is sent with its hash is charged as for any other document."""
-    rate_limit = {"GATEWAY_RATE_LIMIT__COST": "1000", "GATEWAY_RATE_LIMIT__WINDOW": "600"}
+    rate_limit = {"GATEWAY_RATE_LIMIT__COST": "1000", "GATEWAY_RATE_LIMIT__WINDOW": "86400"}
     with serve(GATEWAY_DOCUMENTS__AUTOMATIC="true", **rate_limit) as running:
         remaining = []
         for number, named in enumerate(({}, {"persistedQuery": {"version": 1}})):
