@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -120,7 +119,7 @@ def _is_ready(url: str) -> bool:
     try:
         with urlopen(f"{url}/-/ready", timeout=5):  # noqa: S310 - http to loopback
             return True
-    except (URLError, ConnectionError):
+    except OSError:  # refused, not ready yet, or no response in time
         return False
 
 
