@@ -1,5 +1,6 @@
 """Fixtures for all tests: the console script in a separate process, on real sockets."""
 
+import fcntl
 import json
 import os
 import re
@@ -120,18 +121,23 @@ def moved_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[MovedTime]:
 
 @pytest.fixture(scope="session")
 def node_in() -> Callable[[Path], Path]:
-    """Returns Node after installing the locked packages of a folder."""
+    """Returns Node after installing the locked packages of a folder.
+
+    One process installs at a time: `npm ci` begins by removing what another one has installed and uses already.
+    """
 
     def installed(folder: Path) -> Path:
         node, npm = find_node()
-        if not (folder / "node_modules" / ".package-lock.json").is_file():
-            path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
-            install = [*npm, "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"]
-            try:
-                subprocess.run(install, cwd=folder, env=os.environ | {"PATH": path}, check=True, timeout=120)
-            except BaseException:
-                shutil.rmtree(folder / "node_modules", ignore_errors=True)
-                raise
+        with (folder / "package-lock.json").open() as locked:
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            if not (folder / "node_modules" / ".package-lock.json").is_file():
+                path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+                install = [*npm, "ci", "--ignore-scripts", "--loglevel=error", "--prefer-offline"]
+                try:
+                    subprocess.run(install, cwd=folder, env=os.environ | {"PATH": path}, check=True, timeout=120)
+                except BaseException:
+                    shutil.rmtree(folder / "node_modules", ignore_errors=True)
+                    raise
         return node
 
     return installed
