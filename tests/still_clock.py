@@ -1,11 +1,11 @@
-"""A clock that stands still until a test advances it: however slow the machine is, nothing becomes older by that."""
+"""A clock that stands still until a test advances it, however slow the machine is, and one that begins with an hour."""
 
 import time
 
 from gateway.sandbox.clock import SECOND
 from gateway.testing.clock import AdjustableClock
 
-__all__ = ["StillClock"]
+__all__ = ["StillClock", "running_clock"]
 
 _HOUR = 3600.0  # seconds
 
@@ -29,3 +29,10 @@ class StillClock(AdjustableClock):
 
     def now(self) -> int:
         return int(self.time() * SECOND)
+
+
+def running_clock() -> AdjustableClock:
+    """Return a clock that goes on by itself, from the beginning of the next hour: for tests that compare URLs."""
+    clock = AdjustableClock()
+    clock.advance(_HOUR - time.time() % _HOUR)
+    return clock

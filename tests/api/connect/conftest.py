@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from connect_client import ConnectClient
+from still_clock import running_clock
 
 from gateway import Gateway, Settings
 from gateway.telemetry.report import RequestReport
 from gateway.testing import Sandbox
+from gateway.testing.clock import AdjustableClock
 
 
 @dataclass(slots=True)
@@ -25,11 +27,13 @@ class World:
 
 
 @asynccontextmanager
-async def opened(authenticate: Any = None, **settings: Any) -> AsyncIterator[World]:
+async def opened(
+    authenticate: Any = None, clock: AdjustableClock | None = None, **settings: Any
+) -> AsyncIterator[World]:
     """Open a world with these settings."""
-    async with Sandbox() as sandbox, ClientSession() as session:
+    async with Sandbox(clock=clock or running_clock()) as sandbox, ClientSession() as session:
         configured: Settings = sandbox.settings(http_port=0, grpc_port=None, **settings)
-        async with Gateway(configured, authenticate=authenticate) as gateway:
+        async with Gateway(configured, authenticate=authenticate, clock=sandbox.clock) as gateway:
             reports: list[RequestReport] = []
             gateway._telemetry._sinks = (*gateway._telemetry._sinks, reports.extend)
             server = await gateway.serve_http(grace=0.2)

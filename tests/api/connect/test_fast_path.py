@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from still_clock import running_clock
 
 from gateway.principal import Principal
 from usergateway.v1 import users_pb2
@@ -52,9 +53,10 @@ async def test_both_ways_respond_equally(open_world: Any, monkeypatch: pytest.Mo
         return handling
 
     monkeypatch.setattr(ConnectEndpoint, "try_handle", observed)
-    seen = {}
+    seen, clock = {}, running_clock()  # one for both: the URL of a picture decides on the size of a compressed response
     for fast_path in ("on", "off"):
         async with open_world(
+            clock=clock,
             fast_path=fast_path,
             http_server=server,
             cors_origins=("https://app.example",),

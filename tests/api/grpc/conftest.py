@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from connect_client import ConnectClient
 from google.rpc import error_details_pb2, status_pb2
 from relay import Relay, relayed
-from still_clock import StillClock
+from still_clock import StillClock, running_clock
 
 from gateway import Gateway, Settings
 from gateway.api.grpc.server import GrpcOptions, RunningGrpcServer, start_grpc
@@ -194,10 +194,11 @@ async def opened(
     options: GrpcOptions | None = None, authenticate: Authenticate = anyone, **sources: dict[str, Any] | None
 ) -> AsyncIterator[World]:
     """Open a separate world."""
+    clock = running_clock()
     async with (
-        SandboxServer(SandboxOptions(users=8, rate_limits=False)) as sandbox,
+        SandboxServer(SandboxOptions(users=8, rate_limits=False), clock) as sandbox,
         relayed(sandbox.account_url) as account,
-        Gateway(settings_for(sandbox, account.url, sources)) as gateway,
+        Gateway(settings_for(sandbox, account.url, sources), clock=clock) as gateway,
         ClientSession() as session,
     ):
         server = await start_grpc(
