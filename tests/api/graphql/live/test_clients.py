@@ -15,6 +15,7 @@ from conftest import Running, command
 from gql import Client, GraphQLRequest, gql
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
+from ports import free_port
 
 NODE_FOLDER = Path(__file__).parent / "node"
 CHANGED = "subscription { userChanged(sources: [ACCOUNT]) { id change user { sourceId name } } }"
@@ -164,10 +165,11 @@ async def test_a_gateway_that_stops(follow: Any) -> None:
 
     graphql-ws also reconnects by itself after 1001, but gives up if nothing listens at that time, as here.
     """
-    options = ("--grpc-port", "off", "--no-rate-limits")
+    # Not one that the system chooses: once the first demo has ended, another process might get that.
+    options = ("--http-port", str(free_port()), "--grpc-port", "off", "--no-rate-limits")
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(ClientSession(connector=TCPConnector(force_close=True)))
-        with command("demo", "--http-port", "0", *options, last="{ user(") as running:
+        with command("demo", *options, last="{ user(") as running:
             demo = Demo(running, session)
             socket, stream = [await stack.enter_async_context(follow(mode, demo.url)) for mode in ("ws", "sse")]
             await socket.begin(demo)
@@ -176,8 +178,7 @@ async def test_a_gateway_that_stops(follow: Any) -> None:
             while "closed" not in (line := await socket.line()):
                 pass
             assert line == {"closed": 1001}
-        port = demo.url.split(":")[2].split("/")[0]
-        with command("demo", "--http-port", port, *options, last="{ user(") as running:
+        with command("demo", *options, last="{ user(") as running:
             await stream.begin(Demo(running, session))
 
 
