@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector
 from conftest import Running, command
+from e2e.open_files import open_files
 
 REQUESTS = int(os.environ.get("TEST_GROWTH_REQUESTS", "9000"))
 _CONCURRENCY = 32
@@ -58,7 +59,7 @@ def _memory(pid: int) -> int:
 
 
 def _sockets(pid: int) -> int:
-    return sum("socket:" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+    return sum(link.startswith("socket:") for link in open_files(pid))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession
 from conftest import SERVER, Running, command
+from e2e.open_files import open_files
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\r\n--A\r\n-"  # almost a boundary
 UPDATE = """
@@ -398,8 +399,7 @@ def peak(pid: int) -> int:
 
 def temporary(pid: int) -> list[str]:
     """Return the temporary files that the process has open."""
-    links = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
-    return [link for link in links if link.startswith("/") and link.endswith("(deleted)")]
+    return [link for link in open_files(pid) if link.startswith("/") and link.endswith("(deleted)")]
 
 
 async def until(condition: Callable[[], Any]) -> None:
