@@ -20,7 +20,7 @@ from gateway.sandbox import LANDMARKS
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
-READY_SECONDS = 20  # a process that is not ready by then hangs
+READY_SECONDS = 60  # a process that is not ready by then hangs
 HEALTHY = 0
 TRIES = 3  # of a health check, as the Dockerfile and compose configure it
 QUERY = "query ($id: ID!) { user(id: $id, source: ACCOUNT) { name role { name } } }"
