@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from callers.issuing import AUDIENCE, ISSUER, Issuer, new_key
 from joserfc.jwk import RSAKey
+from ports import refusing_port
 
 from gateway.callers.key_sets import FetchedKeys, fetch_key_set, parse_key_set
 from gateway.callers.tokens import TokenRules, TokenVerifier
@@ -172,10 +173,10 @@ async def test_no_keys_yet(tokens: TokenVerifier, issuer: Issuer, clock: Any) ->
     assert await tokens.principal(issuer.token())
 
 
-async def test_an_unreachable_issuer(session: ClientSession, issuer: Issuer, unused_tcp_port: int) -> None:
+async def test_an_unreachable_issuer(session: ClientSession, issuer: Issuer) -> None:
     """The error for an unreachable issuer does not contain its address."""
-    with pytest.raises(OSError, match=r"^the issuer did not respond") as raised:
-        await fetch_key_set(session, f"http://127.0.0.1:{unused_tcp_port}/jwks")
+    with refusing_port() as port, pytest.raises(OSError, match=r"^the issuer did not respond") as raised:
+        await fetch_key_set(session, f"http://127.0.0.1:{port}/jwks")
     assert "127.0.0.1" not in str(raised.value)
 
 

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import ClientConnectionError
 from conftest import Running, command
 from faults.conftest import FaultyWorld, eventually
-from faults.toxic import FOREVER, Toxic, proxied, refusing
+from faults.toxic import FOREVER, Toxic, proxied
+from ports import refusing_port
 from redis.asyncio import Redis
 from state.server import PATIENT
 
@@ -97,7 +98,7 @@ async def _was_executed(world: FaultyWorld) -> bool:
 @pytest.mark.parametrize("headers", [KEY, {}])
 async def test_an_unreachable_redis(faulty_world: Callable[..., Any], headers: dict[str, str]) -> None:
     """While Redis is unreachable, a change is refused before it is sent; queries are executed."""
-    with refusing() as port:
+    with refusing_port() as port:
         world = await faulty_world(redis_url=f"redis://127.0.0.1:{port}/0")
         [error] = (await world.graphql(CREATE, **headers))["errors"]
         extensions = error["extensions"]

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from faults.conftest import FaultyWorld
-from faults.toxic import FOREVER, Toxic, refusing
+from faults.toxic import FOREVER, Toxic
+from ports import refusing_port
 
 from gateway.sources.http.clients import CLIENTS
 
@@ -218,7 +219,7 @@ TABLE = [
 async def test_the_table(faulty_world: Callable[..., Any], row: Row) -> None:
     """Every operation ends in time with the expected result, and a successful change is stored once."""
     with ExitStack() as stack:
-        refused = stack.enter_context(refusing())
+        refused = stack.enter_context(refusing_port())
         cases = {(client, name): operation for client in row.clients for name, operation in OPERATIONS.items()}
         worlds = {case: await _world(faulty_world, row, each, refused, case[0]) for case, each in cases.items()}
         async with asyncio.timeout(_QUICK_TIMEOUT + 8 if row.quick else None):

@@ -10,12 +10,12 @@ import math
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["FOREVER", "Proxy", "Toxic", "proxied", "refusing"]
+__all__ = ["FOREVER", "Proxy", "Toxic", "proxied"]
 
 FOREVER = math.inf
 _LINGER = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: closing sends a RST
@@ -229,11 +229,3 @@ async def proxied(host: str, port: int, **options: float | bool) -> AsyncIterato
         yield proxy
     finally:
         await proxy.stop()
-
-
-@contextmanager
-def refusing() -> Iterator[int]:
-    """Reserve a port that refuses connections until the block ends."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        yield reserved.getsockname()[1]

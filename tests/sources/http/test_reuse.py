@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from ports import refusing_port
 from sources.raw import KEEP
 
 from gateway.errors import GatewayError, SourceUnavailable
@@ -53,9 +54,8 @@ async def test_written_with_a_connection(raw: Any, transport: Any) -> None:
 async def test_not_written(transport: Any) -> None:
     """A request that gets no connection is not reported as written."""
     written: list[str] = []
-    with socket.socket() as refusing:
-        refusing.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+    with refusing_port() as port:
+        url = f"http://127.0.0.1:{port}"
         with pytest.raises(SourceUnavailable):
             await transport().send(call(url, "PATCH", b"{}", lambda: written.append("")))
     assert written == []

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from moved_time import UNLIMITED, MovedTime
+from ports import refusing_port
 from sources.conftest import UNREACHED
 from sources.raw import KEEP
 
@@ -150,9 +151,8 @@ async def test_no_slot_is_lost(raw: Any, lean_transport: Any) -> None:
     """However calls end, every slot of the pool becomes free again."""
     lean = lean_transport(connections=2, total=0.1, connect=0.05, keep_alive=0.05)
     server, silent = await raw(KEEP), await raw(None)
-    with socket.socket() as refusing:
-        refusing.bind(("127.0.0.1", 0))
-        unreachable = f"http://127.0.0.1:{refusing.getsockname()[1]}/"
+    with refusing_port() as port:
+        unreachable = f"http://127.0.0.1:{port}/"
         for url in (server.url, silent.url, unreachable):
             tasks = [asyncio.create_task(lean.send(change(url))) for _ in range(12)]
             await asyncio.sleep(0)
