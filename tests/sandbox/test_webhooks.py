@@ -113,8 +113,8 @@ async def test_the_receiver_can_be_set_later_and_replaced(world, receiver):
         world.sandbox.webhooks.send_to(f"http://127.0.0.1:{port}/", WEBHOOK_TOKEN)
         await world.reseller("PATCH", HEDY, json={"company": "B"})
         await attempted(world, None)
-    world.sandbox.webhooks.send_to(receiver.url, WEBHOOK_TOKEN)
-    assert [event["data"]["company"] for event in await receiver.received(1)] == ["B"]
+        world.sandbox.webhooks.send_to(receiver.url, WEBHOOK_TOKEN)
+        assert [event["data"]["company"] for event in await receiver.received(1)] == ["B"]
     assert (await attempts(world))[0] == ("reseller.user.updated", None)
 
 

@@ -1,11 +1,11 @@
 """The texts of automatic persisted queries, in memory and in Redis."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import refusing_port
 
 from gateway.state.memory.documents import MemoryDocuments
 from gateway.state.redis.client import connect
@@ -76,9 +76,8 @@ async def test_time_to_live(redis_url: str) -> None:
 
 async def test_unreachable() -> None:
     """While Redis is unreachable, no text is found and no call fails."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         store = RedisDocuments(client)
         await store.put("h", "{ a }")
         assert await store.get("h") is None

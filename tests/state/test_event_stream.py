@@ -1,11 +1,11 @@
 """The event stream in Redis alone; the event log over it is tested in tests/events."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from ports import refusing_port
 from redis.asyncio import Redis
 
 from gateway.errors import SourceUnavailable
@@ -117,9 +117,8 @@ async def test_one_key_is_lost(client: Redis, lost: str) -> None:
 
 async def test_unreachable() -> None:
     """While Redis is unreachable, every method raises SourceUnavailable."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         stream = RedisEventStream(client)
         for call in (stream.bounds(), append(stream, b"x", "a"), stream.read(0), stream.get(1)):
             with pytest.raises(SourceUnavailable):

@@ -1,10 +1,10 @@
 """The polling lock: one replica has it at a time, by the clock of Redis."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from ports import refusing_port
 
 from gateway.errors import SourceUnavailable
 from gateway.kit.polling_lock import DatedPollingLock
@@ -123,9 +123,8 @@ async def test_the_age_of_a_round(new_lock: Callable[..., RedisPollingLock], red
 
 async def test_unreachable() -> None:
     """While Redis is unreachable, every method raises SourceUnavailable."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         lock = RedisPollingLock(client, "poll", lease=1.0)
         saving = (lock.save(1, "x"), lock.save_round(1, "x", 0.0), lock.round_age())
         for call in (lock.acquire(), lock.renew(1), *saving, lock.release(1)):

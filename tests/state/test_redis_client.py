@@ -1,10 +1,10 @@
 """The Redis client: failovers behind one address, and what is logged and counted about an outage."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
+from ports import refusing_port
 from state.server import PATIENT, RedisPair, RedisServer
 
 from gateway.errors import SourceUnavailable
@@ -96,9 +96,8 @@ async def test_an_outage(tmp_path: Path) -> None:
 
 async def test_an_unreachable_redis() -> None:
     """A command fails at once where nothing listens."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         with pytest.raises(SourceUnavailable):
             await reply_of(client.get("k"))
         await client.aclose()

@@ -1,10 +1,10 @@
 """The idempotency records in Redis: expiry by the server, lost scripts, lost connections."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 import pytest
+from ports import refusing_port
 from redis.exceptions import ConnectionError as ConnectionLost
 from state.server import RedisServer
 
@@ -179,9 +179,8 @@ async def test_a_record_of_an_earlier_version(redis_url: str) -> None:
 
 async def test_unreachable() -> None:
     """While Redis is unreachable no change begins: the error has a retry delay, and no unknown outcome."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         with pytest.raises(SourceUnavailable) as raised:
             await RedisIdempotency(client).begin("s", "f", "o")
         await client.aclose()

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientSession, web
+from ports import refusing_port
 
 from gateway.api.web.aiohttp_server import aiohttp_application
 from gateway.api.web.site import Site
@@ -296,9 +296,8 @@ async def test_not_configured(serve: Any) -> None:
 
 async def test_the_log_is_unavailable(serve: Any) -> None:
     """While Redis is unreachable the response is 503, so that the sender repeats the webhook."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        client = connect(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
+    with refusing_port() as port:
+        client = connect(f"redis://127.0.0.1:{port}/0")
         endpoint = await serve(OLD, log=ReplicatedEventLog(RedisEventStream(client)))
         status, problem = await endpoint.post(webhook())
         await client.aclose()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from moved_time import UNLIMITED, MovedTime
+from ports import refusing_port
 from sources.raw import KEEP, KeepOpen, read_request
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
@@ -263,10 +264,9 @@ async def test_connection_limit(served: Any, transport: Any) -> None:
 
 async def test_refused_while_waiting(transport: Any) -> None:
     """If a host cannot be reached, no call is left waiting."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+    with refusing_port() as port:
         calls = transport(connections=1)
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        url = f"http://127.0.0.1:{port}/"
         responses = await asyncio.gather(*(calls.send(call(url)) for _ in range(5)), return_exceptions=True)
     assert [type(response) for response in responses] == [SourceUnavailable] * 5
 

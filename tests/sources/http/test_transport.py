@@ -11,6 +11,7 @@ import orjson
 import pytest
 from aiohttp import web
 from moved_time import UNLIMITED, MovedTime
+from ports import refusing_port
 from sources.raw import KEEP
 
 from gateway.errors import Outcome, SourceError, SourceInvalidResponse, SourceTimeout, SourceUnavailable
@@ -96,11 +97,8 @@ async def test_a_read_has_no_outcome(raw: Any, transport: Any) -> None:
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_refused(transport: Any, method: str) -> None:
     """After a refused connection nothing was sent, so there is no unknown outcome."""
-    with socket.socket() as taken:
-        taken.bind(
-            ("127.0.0.1", 0)
-        )  # bound and not listening, so it refuses connections, and no other process gets the port
-        error = await failure(transport(), call(f"http://127.0.0.1:{taken.getsockname()[1]}/", method))
+    with refusing_port() as port:
+        error = await failure(transport(), call(f"http://127.0.0.1:{port}/", method))
     assert isinstance(error, SourceUnavailable)
     assert error.outcome is None
 
