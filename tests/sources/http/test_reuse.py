@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import select
 import socket
 import struct
 import termios
@@ -96,8 +97,9 @@ class TwiceAnswering:
                 connection.sendall(KEEP)
                 time.sleep(self._pause)
                 connection.sendall(WRONG)
-                while _is_on_its_way(connection):
-                    time.sleep(0.001)
+                # A connection that the client has ended is readable; what it had not received is never acknowledged.
+                while _is_on_its_way(connection) and not select.select([connection], [], [], 0.001)[0]:
+                    pass
                 self.answered_twice.release()
                 while connection.recv(65536):
                     connection.sendall(KEEP)
