@@ -97,7 +97,7 @@ def test_account_answers_generated_requests_as_documented(case, account_url):
     _seen.add((case.method, case.path, response.status_code))
 
 
-def test_generated_requests_met_every_documented_success():
+def test_generated_requests_met_every_documented_success(request):
     """The test above made each operation succeed: responses that are all errors would prove nothing."""
     documented = {
         (method.upper(), path, int(status))
@@ -106,8 +106,9 @@ def test_generated_requests_met_every_documented_success():
         for status in operation["responses"]
         if status.startswith("2")
     }
-    called = {(method, path) for method, path, _ in _seen}
-    if {(method, path) for method, path, _ in documented} - called:
+    operations = sum(map(len, account_schema.raw_schema["paths"].values()))
+    test = test_account_answers_generated_requests_as_documented.__name__
+    if sum(item.name.startswith(f"{test}[") for item in request.session.items) < operations:
         pytest.skip("not all of the generated requests were selected")
     assert documented - _seen == NEVER_SEEN
 
