@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector
 from conftest import Running, command
-from e2e.open_files import open_files
+from open_files import open_files
 
 REQUESTS = int(os.environ.get("TEST_GROWTH_REQUESTS", "9000"))
 _CONCURRENCY = 32

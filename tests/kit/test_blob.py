@@ -3,16 +3,16 @@
 import gc
 import os
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
+from open_files import temporary_files
 
 from gateway.kit.blob import Blob, BlobWriter
 
 
-def temporary_files() -> int:
+def open_now() -> int:
     """Return how many files without a name this process has open."""
-    return sum(str(opened.resolve()).endswith(" (deleted)") for opened in Path("/proc/self/fd").iterdir())
+    return len(temporary_files(os.getpid()))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000, 128 * 1024, 128 * 1024 + 1, 3_000_000])
@@ -33,7 +33,7 @@ def test_written_bytes_are_read(size: int) -> None:
 def test_close() -> None:
     """Closing a blob closes its file at once; an iterator in use fails instead of reading another file."""
     gc.collect()  # what other tests have left
-    before = temporary_files()
+    before = open_now()
     writer = BlobWriter()
     writer.write(b"x" * 1_000_000)
     blob = writer.close()
@@ -41,7 +41,7 @@ def test_close() -> None:
     next(chunks)
     for _ in range(2):
         blob.close()
-        assert temporary_files() == before
+        assert open_now() == before
     with pytest.raises(OSError, match="Bad file descriptor"):
         next(chunks)
 
@@ -49,13 +49,13 @@ def test_close() -> None:
 def test_no_file_is_left_open() -> None:
     """The file is closed when the blob, or a writer that was never closed, is garbage-collected."""
     gc.collect()  # what other tests have left
-    before = temporary_files()
+    before = open_now()
     writer = BlobWriter()
     writer.write(b"x" * 1_000_000)
     blob = writer.close()
     abandoned = BlobWriter()
     abandoned.write(b"x" * 1_000_000)
-    assert temporary_files() == before + 2
+    assert open_now() == before + 2
     del writer, blob, abandoned
     gc.collect()
-    assert temporary_files() == before
+    assert open_now() == before

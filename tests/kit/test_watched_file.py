@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from open_files import open_files
 
 from gateway.kit.watched_file import WatchedFile
 
@@ -39,6 +40,6 @@ def test_what_cannot_be_read(replace: Callable[[Path], None], tmp_path: Path, ca
             file.check()
     assert file.current() == "first"
     assert len(caplog.records) == 1
-    assert path.resolve() not in [opened.resolve() for opened in Path("/proc/self/fd").iterdir()]
+    assert str(path.resolve()) not in open_files(os.getpid())
     with pytest.raises((ValueError, OSError)):
         WatchedFile(path, bytes.decode, max_bytes=999)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession
 from conftest import SERVER, Running, command
-from e2e.open_files import open_files
+from open_files import temporary_files
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\r\n--A\r\n-"  # almost a boundary
 UPDATE = """
@@ -347,7 +347,7 @@ async def test_a_large_file_is_never_held(apart: Running, world_of: Any) -> None
         assert (status, "errors" in answer) == (200, False), answer
         grown = peak(pid) - before
         assert base64.b64decode((await icons(world))[-1]["base64"]) == large
-        await until(lambda: not temporary(pid))
+        await until(lambda: not temporary_files(pid))
     assert grown < 4 * 1024 * 1024
 
 
@@ -362,10 +362,10 @@ async def test_a_disconnect_during_an_upload(apart: Running, world_of: Any) -> N
         head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
         writer.write(f"POST /graphql HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode())
         writer.write(body[:600_000])
-        await until(lambda: temporary(pid))
+        await until(lambda: temporary_files(pid))
         writer.close()
         await writer.wait_closed()
-        await until(lambda: not temporary(pid))
+        await until(lambda: not temporary_files(pid))
         assert await world.calls() == []
 
 
@@ -388,18 +388,13 @@ async def test_a_change_that_fails(apart: Running, world_of: Any, part: Part, he
         for _ in range(3):
             async with session.post(f"{world.url}/graphql", data=BytesIO(body), headers=headers) as answer:
                 assert '"errors"' in await answer.text()
-        await until(lambda: not temporary(apart.pid))
+        await until(lambda: not temporary_files(apart.pid))
 
 
 def peak(pid: int) -> int:
     """Return the peak memory of the process, in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def temporary(pid: int) -> list[str]:
-    """Return the temporary files that the process has open."""
-    return [link for link in open_files(pid) if link.startswith("/") and link.endswith("(deleted)")]
 
 
 async def until(condition: Callable[[], Any]) -> None:

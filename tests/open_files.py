@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["open_files"]
+__all__ = ["open_files", "temporary_files"]
 
 
 def open_files(pid: int) -> list[str]:
@@ -13,3 +13,8 @@ def open_files(pid: int) -> list[str]:
         with suppress(FileNotFoundError):  # it was closed in the meantime
             links.append(str(entry.readlink()))
     return links
+
+
+def temporary_files(pid: int) -> list[str]:
+    """Return the files without a name that a process has open."""
+    return [link for link in open_files(pid) if link.startswith("/") and link.endswith("(deleted)")]
