@@ -51,7 +51,7 @@ class Kept:
         """Let time pass, and wait until a poll has ended with one of these results."""
         before = sum(self.metric("gateway_polls_total", result=result) for result in results)
         self.sandbox.advance(seconds)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while sum(self.metric("gateway_polls_total", result=result) for result in results) <= before:  # noqa: ASYNC110 - another task counts
                 await asyncio.sleep(0.01)
 
@@ -64,7 +64,7 @@ async def keeping(**account: Any) -> AsyncIterator[Kept]:
         async with Gateway(settings, clock=sandbox.clock) as gateway:
             kept = Kept(sandbox, gateway, session)
             if "poll_interval" in account:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while not kept.metric("gateway_changes_reported"):  # noqa: ASYNC110 - another task counts
                         await asyncio.sleep(0.01)
             assert await kept.name() == "Ada Lovelace"

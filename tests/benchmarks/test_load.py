@@ -63,9 +63,9 @@ def serving(respond: Respond, *, hang_up: bool = False) -> Iterator[tuple[int, l
             yield listener.getsockname()[1], bodies
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            accept_thread.join(10)
+            accept_thread.join(30)
             for thread in threads:
-                thread.join(10)
+                thread.join(30)
 
 
 @pytest.mark.parametrize("encode", [with_length, chunked])

@@ -40,7 +40,7 @@ def test_spans_are_counted(scopes: tuple[int, ...], spans: int) -> None:
 def test_the_receiver_counts_what_arrives(tmp_path: Path) -> None:
     """The receiver answers exports of traces and metrics with 200, and returns how many spans it got."""
     with run_collector(core=min(os.sched_getaffinity(0)), folder=tmp_path) as collector:
-        connection = http.client.HTTPConnection("127.0.0.1", collector.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", collector.port, timeout=30)
         for path, body in (("traces", exported(5)), ("metrics", b""), ("traces", exported(1))):
             connection.request("POST", f"/v1/{path}", body)
             response = connection.getresponse()

@@ -124,7 +124,7 @@ async def test_an_operation_on_a_socket_has_a_deadline(faulty_world: Callable[..
         await socket.receive_json()
         for number in "12":
             await socket.send_json({"id": number, "type": "subscribe", "payload": {"query": READ}})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 message = await socket.receive_json()
                 assert message["payload"]["errors"][0]["extensions"]["code"] == "SOURCE_TIMEOUT"
                 assert (await socket.receive_json())["type"] == "complete"

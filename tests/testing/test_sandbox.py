@@ -262,7 +262,7 @@ async def test_clock_wakes_sleepers(sandbox: Sandbox) -> None:
     assert not sleeper.done()
     thread = threading.Thread(target=sandbox.advance, args=(1800,))
     thread.start()
-    await asyncio.wait_for(sleeper, 10)
+    await asyncio.wait_for(sleeper, 30)
     thread.join()
 
 

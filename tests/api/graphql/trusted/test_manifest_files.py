@@ -94,7 +94,7 @@ async def test_watched(file: Path) -> None:
     manifests: asyncio.Queue[Manifest] = asyncio.Queue()
     task = asyncio.create_task(files.watch(manifests.put_nowait, every=0.01))
     put(file, json.dumps({"b": "{ b }"}))
-    manifest = await asyncio.wait_for(manifests.get(), 10)
+    manifest = await asyncio.wait_for(manifests.get(), 30)
     assert list(manifest) == ["{ b }"]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
