@@ -34,7 +34,7 @@ async def within_an_hour() -> None:
     """Wait until the next full hour, if it is less than a minute away: the URLs of all pictures change then."""
     left = 3600 - time.time() % 3600
     if left < 60:
-        await asyncio.sleep(left)
+        await asyncio.sleep(left + 1)  # a second more: the clock of the event loop is another one
 
 
 async def load(world: Any, url: str, **headers: str) -> tuple[ClientResponse, bytes]:
