@@ -146,7 +146,11 @@ async def test_the_page_loads_itself_again(browser: Browser, status_url: str) ->
     page, _ = await opened(browser, status_url, 390, refresh=True)
     refresh = page.locator("meta[http-equiv=refresh]")
     await expect(refresh).to_have_count(1)
-    await page.get_by_role("link", name="stop loading the page again").click()
+    stop = page.get_by_role("link", name="stop loading the page again")
+    box = await stop.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+    await stop.click()
     await page.wait_for_url("**/status?refresh=off")
     await expect(refresh).to_have_count(0)
     await page.get_by_role("link", name="load the page again").click()
