@@ -47,5 +47,5 @@ def test_a_program_that_does_not_respond_is_an_error(tmp_path: Path) -> None:
 
 
 def test_free_ports() -> None:
-    """Each call returns another port, however many there are."""
+    """Each of a thousand calls returns another port."""
     assert len({free_port() for _ in range(1_000)}) == 1_000

@@ -131,15 +131,20 @@ def test_busy_event_loop(*, arrives: bool) -> None:
     run(scenario())
 
 
+def observed_idle_timer() -> tuple[Any, IdleTimer, list[float]]:
+    """Return the running event loop, a timer of it, and the times from now on at which that has fired."""
+    loop: Any = asyncio.get_running_loop()
+    fired: list[float] = []
+    started = clock()
+    return loop, IdleTimer(loop, lambda: fired.append(clock() - started)), fired
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_idle_timer_of_a_busy_event_loop(*, arrives: bool) -> None:
     """What arrived while the event loop was too busy to see it stops the timer, although its deadline has passed."""
 
     async def scenario() -> None:
-        loop: Any = asyncio.get_running_loop()
-        fired: list[float] = []
-        started = clock()
-        timer = IdleTimer(loop, lambda: fired.append(clock() - started))
+        loop, timer, fired = observed_idle_timer()
 
         def work() -> None:
             loop.now += 2  # as a computation would
@@ -160,10 +165,7 @@ def test_idle_timer_of_an_event_loop_that_is_busy_twice() -> None:
     """A deadline that was set while the timer was postponed is postponed itself, if the event loop is busy again."""
 
     async def scenario() -> None:
-        loop: Any = asyncio.get_running_loop()
-        fired: list[float] = []
-        started = clock()
-        timer = IdleTimer(loop, lambda: fired.append(clock() - started))
+        loop, timer, fired = observed_idle_timer()
 
         def work() -> None:
             loop.now += 2
